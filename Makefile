@@ -1,0 +1,80 @@
+# libhe: `make`, `make demo`, `make check`, `make install`; `make help` lists the rest.
+# Put local changes of the variables below into config.mk, or on the command line.
+-include config.mk
+
+CC ?= cc
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+# Debian's loader searches /usr/local/lib and the multiarch directories for a bare LD_PRELOAD name.
+LIBDIR ?= $(PREFIX)/lib
+DESTDIR ?=
+B ?= build
+SAN ?=
+
+VERSION := $(shell sed -n 's/^.define HE_VERSION "\(.*\)"/\1/p' include/he.h)
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
+override CPPFLAGS += -D_GNU_SOURCE -Iinclude -Ipreload -DHE_LIBDIR='"$(LIBDIR)"'
+override CFLAGS += -std=c11 $(WARNINGS) -fvisibility=hidden -fno-common -fexceptions $(SAN:%=-fsanitize=%)
+override LDFLAGS += $(SAN:%=-fsanitize=%)
+LIBS := -ldl -pthread
+
+LIB_SRC := $(sort $(wildcard preload/*/*.c))
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
+# The launcher checks settings by the library's own table.
+HE_SRC := $(sort $(wildcard tools/he*.c)) tools/preflight.c \
+          preload/memory/settings.c preload/base/note.c preload/base/fd.c preload/base/libc.c
+HE_OBJ := $(HE_SRC:%.c=$(B)/obj/%.o)
+PURE_SRC := $(sort $(wildcard preload/race/*.c preload/base/*.c preload/memory/*.c)) \
+            preload/edge/eligible.c
+PURE_OBJ := $(PURE_SRC:%.c=$(B)/obj/%.o)
+UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
+PROGRAM_SRC := $(sort $(wildcard tests/programs/*.c tests/lab/*.c))
+PROGRAM_BIN := $(patsubst %.c,$(B)/tests/%,$(notdir $(PROGRAM_SRC)))
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: all help
+all: $(B)/libhe.so $(B)/he ## build libhe.so and he
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+# A change of compiler, flags or sanitizer rebuilds everything.
+BUILT_WITH := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
+$(B)/flags: $(if $(filter-out $(shell cat $(B)/flags 2>/dev/null),$(BUILT_WITH)),always)
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(BUILT_WITH))' > $@
+.PHONY: always
+always:
+
+$(B)/obj/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -MMD -MP -c -o $@ $<
+
+$(B)/libhe.so: $(LIB_OBJ) preload/edge/exports.map
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $(LIB_OBJ) \
+	    -Wl,--version-script=preload/edge/exports.map -Wl,--no-undefined-version \
+	    $(if $(SAN),,-Wl,-z,defs) -Wl,-z,now -Wl,-z,relro -Wl,-soname,libhe.so $(LIBS)
+
+$(B)/he: $(HE_OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(HE_OBJ) $(LIBS)
+
+$(B)/unit/%: $(B)/obj/tests/unit/%.o $(PURE_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/tests/%: $(B)/obj/tests/programs/%.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/tests/%: $(B)/obj/tests/lab/%.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# A second preload that makes system calls of libhe fail.
+$(B)/tests/%.so: $(B)/obj/tests/programs/%.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^ $(LIBS)
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,147 @@
+#include "base/libc.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdatomic.h>
+
+static const char *const names[LIBC_FUNCTIONS] = {
+    [LIBC_BIND] = "bind",
+    [LIBC_CLOSE] = "close",
+    [LIBC_CLOSE_RANGE] = "close_range",
+    [LIBC_CLOSEFROM] = "closefrom",
+    [LIBC_CONNECT] = "connect",
+    [LIBC_DUP2] = "dup2",
+    [LIBC_DUP3] = "dup3",
+    [LIBC_GETADDRINFO] = "getaddrinfo",
+    [LIBC_GETHOSTBYNAME] = "gethostbyname",
+    [LIBC_GETHOSTBYNAME2] = "gethostbyname2",
+    [LIBC_GETHOSTBYNAME2_R] = "gethostbyname2_r",
+    [LIBC_GETHOSTBYNAME_R] = "gethostbyname_r",
+    [LIBC_SETSOCKOPT] = "setsockopt",
+};
+
+/* Every writer of an entry writes the same value, so threads may fill it at the same time. */
+static _Atomic(void *) found[LIBC_FUNCTIONS];
+
+void *libc_next(enum libc_function which)
+{
+	void *next = atomic_load_explicit(&found[which], memory_order_acquire);
+
+	if (next == NULL) {
+		next = dlsym(RTLD_NEXT, names[which]);
+		atomic_store_explicit(&found[which], next, memory_order_release);
+	}
+	return next;
+}
+
+/* Before any handler or thread of the program: dlsym() is not for signal handlers. */
+__attribute__((constructor)) static void resolve_all(void)
+{
+	int saved_errno = errno;
+
+	for (int i = 0; i < LIBC_FUNCTIONS; i++)
+		(void)libc_next((enum libc_function)i);
+	errno = saved_errno;
+}
+
+int libc_bind(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int (*next)(int, const struct sockaddr *, socklen_t) = libc_next(LIBC_BIND);
+
+	return next(fd, addr, len);
+}
+
+int libc_close(int fd)
+{
+	int (*next)(int) = libc_next(LIBC_CLOSE);
+
+	return next(fd);
+}
+
+int libc_close_range(unsigned first, unsigned last, int flags)
+{
+	int (*next)(unsigned, unsigned, int) = libc_next(LIBC_CLOSE_RANGE);
+
+	if (next == NULL) {
+		errno = ENOSYS;
+		return -1;
+	}
+	return next(first, last, flags);
+}
+
+void libc_closefrom(int first)
+{
+	void (*next)(int) = libc_next(LIBC_CLOSEFROM);
+
+	if (next != NULL)
+		next(first);
+}
+
+int libc_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int (*next)(int, const struct sockaddr *, socklen_t) = libc_next(LIBC_CONNECT);
+
+	return next(fd, addr, len);
+}
+
+int libc_dup2(int old_fd, int new_fd)
+{
+	int (*next)(int, int) = libc_next(LIBC_DUP2);
+
+	return next(old_fd, new_fd);
+}
+
+int libc_dup3(int old_fd, int new_fd, int flags)
+{
+	int (*next)(int, int, int) = libc_next(LIBC_DUP3);
+
+	return next(old_fd, new_fd, flags);
+}
+
+int libc_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                     struct addrinfo **ret_list)
+{
+	int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+	    libc_next(LIBC_GETADDRINFO);
+
+	return next(node, service, hints, ret_list);
+}
+
+struct hostent *libc_gethostbyname(const char *name)
+{
+	struct hostent *(*next)(const char *) = libc_next(LIBC_GETHOSTBYNAME);
+
+	return next(name);
+}
+
+struct hostent *libc_gethostbyname2(const char *name, int family)
+{
+	struct hostent *(*next)(const char *, int) = libc_next(LIBC_GETHOSTBYNAME2);
+
+	return next(name, family);
+}
+
+int libc_gethostbyname_r(const char *name, struct hostent *host, char *buffer, size_t size,
+                         struct hostent **ret_host, int *ret_error)
+{
+	int (*next)(const char *, struct hostent *, char *, size_t, struct hostent **, int *) =
+	    libc_next(LIBC_GETHOSTBYNAME_R);
+
+	return next(name, host, buffer, size, ret_host, ret_error);
+}
+
+int libc_gethostbyname2_r(const char *name, int family, struct hostent *host, char *buffer,
+                          size_t size, struct hostent **ret_host, int *ret_error)
+{
+	int (*next)(const char *, int, struct hostent *, char *, size_t, struct hostent **, int *) =
+	    libc_next(LIBC_GETHOSTBYNAME2_R);
+
+	return next(name, family, host, buffer, size, ret_host, ret_error);
+}
+
+int libc_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	int (*next)(int, int, int, const void *, socklen_t) = libc_next(LIBC_SETSOCKOPT);
+
+	return next(fd, level, name, value, len);
+}

@@ -1,0 +1,60 @@
+/*
+ * base/libc: the functions behind our hooks, that is, what the program would have called without
+ * libhe: the next definition after ours in the loader's order, so that other preloaded libraries
+ * keep their place in the chain. The only dlsym() of the library.
+ *
+ * Everything in libhe that needs one of these functions calls it by these names; calling it by its
+ * plain name would enter our own hook.
+ *
+ * Resolved by a constructor, before main() and so before any signal handler can call a hook; a
+ * hook that another library's constructor reaches earlier resolves what it needs by itself.
+ * Safe in: threads, signal handlers (after the constructor), fork, cancellation (as the function).
+ */
+#ifndef BASE_LIBC_H
+#define BASE_LIBC_H
+
+#include <netdb.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+enum libc_function {
+	LIBC_BIND,
+	LIBC_CLOSE,
+	LIBC_CLOSE_RANGE,
+	LIBC_CLOSEFROM,
+	LIBC_CONNECT,
+	LIBC_DUP2,
+	LIBC_DUP3,
+	LIBC_GETADDRINFO,
+	LIBC_GETHOSTBYNAME,
+	LIBC_GETHOSTBYNAME2,
+	LIBC_GETHOSTBYNAME2_R,
+	LIBC_GETHOSTBYNAME_R,
+	LIBC_SETSOCKOPT,
+	LIBC_FUNCTIONS
+};
+
+/*
+ * The next definition, or NULL when no library in this process has one (an older glibc without
+ * closefrom(); then no program that could call our hook was linked against it either).
+ */
+void *libc_next(enum libc_function which);
+
+int libc_bind(int fd, const struct sockaddr *addr, socklen_t len);
+int libc_close(int fd);
+int libc_close_range(unsigned first, unsigned last, int flags);
+void libc_closefrom(int first);
+int libc_connect(int fd, const struct sockaddr *addr, socklen_t len);
+int libc_dup2(int old_fd, int new_fd);
+int libc_dup3(int old_fd, int new_fd, int flags);
+int libc_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                     struct addrinfo **ret_list);
+struct hostent *libc_gethostbyname(const char *name);
+struct hostent *libc_gethostbyname2(const char *name, int family);
+int libc_gethostbyname_r(const char *name, struct hostent *host, char *buffer, size_t size,
+                         struct hostent **ret_host, int *ret_error);
+int libc_gethostbyname2_r(const char *name, int family, struct hostent *host, char *buffer,
+                          size_t size, struct hostent **ret_host, int *ret_error);
+int libc_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * edge/eligible: may this socket be raced? A pure predicate over facts that others gathered; the
+ * reason is what the debug log says and what tests expect.
+ * Safe in: threads, signal handlers, fork, cancellation.
+ */
+#ifndef EDGE_ELIGIBLE_H
+#define EDGE_ELIGIBLE_H
+
+#include "wire/own.h"
+
+enum eligible {
+	ELIGIBLE,
+	PASS_DISABLED,     /* HE_DISABLE, HE_ONLY, HE_SKIP */
+	PASS_ONE_ADDRESS,  /* nothing else that the program could have meant */
+	PASS_NOT_TCP,      /* another protocol, or no socket at all */
+	PASS_NONBLOCKING,  /* not raced yet */
+	PASS_NOT_IDLE,     /* connected, connecting or listening: the kernel's own error is due */
+	PASS_BOUND_PORT,   /* the program chose its port: a second socket cannot have it as well */
+	PASS_FAST_OPEN,    /* TCP_FASTOPEN_CONNECT: connect() succeeds before any handshake */
+	PASS_REPAIRING,    /* TCP_REPAIR: likewise */
+	PASS_OWN_RACE,     /* the program races by itself */
+	PASS_NO_RESOURCES, /* no descriptor, thread or place left for a race */
+};
+
+/* The socket's own reasons; `any_port` says that its port, if any, is the kernel's choice. */
+enum eligible eligible_socket(const struct own *own, bool any_port);
+
+/* A few words for the log. */
+const char *eligible_text(enum eligible reason);
+
+#endif

@@ -1,0 +1,137 @@
+#include "edge/known.h"
+
+#include "base/clock.h"
+#include "base/note.h"
+#include "edge/eligible.h"
+#include "memory/answers.h"
+#include "memory/failures.h"
+#include "memory/marks.h"
+#include "memory/settings.h"
+#include "race/order.h"
+#include "wire/dial.h"
+
+#include <pthread.h>
+#include <string.h>
+
+static int pass(enum eligible reason)
+{
+	note_say(NOTE_DEBUG, eligible_text(reason));
+	return KNOWN_PASS;
+}
+
+static bool is_own_race(int fd, const struct addr *addr, const struct addr_extra *extra)
+{
+	struct quiet quiet;
+	bool found;
+
+	if (!contests_exist() || !contests_are_ours())
+		return false;
+	contests_lock(&quiet);
+	found = contests_stand_down(fd, addr, extra->port);
+	contests_unlock(&quiet);
+	return found;
+}
+
+/* A bound socket can reach its own family only. */
+static void drop_other_families(struct answer *answer, const struct addr *bound)
+{
+	size_t kept = 0;
+
+	if (bound->family == 0)
+		return;
+	for (size_t i = 0; i < answer->count; i++) {
+		if (answer->addrs[i].family != bound->family)
+			continue;
+		if (i == answer->requested)
+			answer->requested = kept;
+		answer->addrs[kept++] = answer->addrs[i];
+	}
+	answer->count = kept;
+}
+
+static void put_in_order(const struct answer *answer, struct contest_request *request)
+{
+	const struct settings *settings = settings_get();
+	uint16_t families[ANSWER_ADDRS_MAX];
+	size_t order[ANSWER_ADDRS_MAX];
+
+	_Static_assert(ANSWER_ADDRS_MAX <= RACE_ATTEMPTS_MAX, "an answer fits into a race");
+	for (size_t i = 0; i < answer->count; i++)
+		families[i] = answer->addrs[i].family;
+	order_addresses(families, answer->count, answer->requested, settings->first_family_count,
+	                order);
+	for (size_t i = 0; i < answer->count; i++)
+		request->addrs[i] = answer->addrs[order[i]];
+	request->count = (unsigned)answer->count;
+	request->rules = (struct race_rules){
+	    .attempt_delay_ns = settings->attempt_delay_ms * CLOCK_NS_PER_MS,
+	    .timeout_ns = settings->connect_timeout_ms * CLOCK_NS_PER_MS,
+	    .max_in_flight = settings->max_in_flight,
+	};
+}
+
+static void remember(const struct dial_failures *failures, uint16_t port)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	for (unsigned i = 0; i < failures->count; i++)
+		failures_add(&failures->list[i].addr, port, failures->list[i].error, now_ns);
+}
+
+int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct addr *addr,
+                  const struct addr_extra *extra)
+{
+	struct contest_request request = {.extra = *extra};
+	struct dial_failures failures;
+	struct answer answer;
+	enum eligible reason;
+	int r;
+
+	if (answers_recall(addr, &answer) < 2)
+		return pass(PASS_ONE_ADDRESS);
+	if (own_look(fd, &request.own) < 0)
+		return pass(PASS_NOT_TCP);
+	if (is_own_race(fd, addr, extra))
+		return pass(PASS_OWN_RACE);
+	reason = eligible_socket(&request.own, marks_has(MARK_ANY_PORT, fd, request.own.cookie));
+	if (reason != ELIGIBLE)
+		return pass(reason);
+
+	if (failures_exist()) {
+		r = failures_take(addr, extra->port, clock_now_ns());
+		if (r != 0) {
+			pthread_testcancel();
+			return -r;
+		}
+	}
+	drop_other_families(&answer, &request.own.bound);
+	if (answer.count < 2)
+		return pass(PASS_ONE_ADDRESS);
+
+	put_in_order(&answer, &request);
+	request.name = answer.name;
+	request.dual_stack = request.own.domain == AF_INET6 &&
+	                     marks_has(MARK_DUAL_STACK, fd, request.own.cookie);
+	r = dial(&request, sa, len, &failures);
+	if (r == DIAL_IMPOSSIBLE)
+		return pass(PASS_NO_RESOURCES);
+	if (r < 0)
+		remember(&failures, extra->port);
+	return r;
+}
+
+int known_reconnect(int fd, const struct sockaddr *sa, socklen_t len,
+                    const struct addr_extra *extra)
+{
+	struct dial_failures failures;
+	int r;
+
+	if (!contests_are_ours())
+		return KNOWN_PASS;
+	r = dial_join(fd, sa, len, &failures);
+	if (r == DIAL_IMPOSSIBLE)
+		return KNOWN_PASS;
+	if (r < 0)
+		remember(&failures, extra->port);
+	return r;
+}

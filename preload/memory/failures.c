@@ -1,0 +1,79 @@
+#include "memory/failures.h"
+
+#include "base/clock.h"
+
+#include <stdatomic.h>
+
+/* Four full answers; when all are taken, further failures are simply met again. */
+#define FAILURES_MAX 128
+
+enum { EMPTY, TAKEN, FULL };
+
+struct failure {
+	atomic_int state;
+	int error;
+	struct addr addr;
+	uint16_t port;
+	uint64_t expires_ns;
+};
+
+static struct failure failures[FAILURES_MAX];
+static atomic_int full_count;
+
+static bool move(struct failure *failure, int from, int to)
+{
+	return atomic_compare_exchange_strong_explicit(&failure->state, &from, to,
+	                                               memory_order_acq_rel, memory_order_relaxed);
+}
+
+static void put(struct failure *failure, const struct addr *addr, uint16_t port, int error,
+                uint64_t now_ns)
+{
+	failure->addr = *addr;
+	failure->port = port;
+	failure->error = error;
+	failure->expires_ns = clock_add_ns(now_ns, FAILURES_KEPT_MS * CLOCK_NS_PER_MS);
+	atomic_fetch_add_explicit(&full_count, 1, memory_order_relaxed);
+	atomic_store_explicit(&failure->state, FULL, memory_order_release);
+}
+
+void failures_add(const struct addr *addr, uint16_t port, int error, uint64_t now_ns)
+{
+	/* Forgets an older failure of the same address, and whatever has expired. */
+	(void)failures_take(addr, port, now_ns);
+	for (size_t i = 0; i < FAILURES_MAX; i++) {
+		if (move(&failures[i], EMPTY, TAKEN)) {
+			put(&failures[i], addr, port, error, now_ns);
+			return;
+		}
+	}
+}
+
+int failures_take(const struct addr *addr, uint16_t port, uint64_t now_ns)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < FAILURES_MAX && failures_exist(); i++) {
+		struct failure *failure = &failures[i];
+		bool ours, expired;
+
+		if (!move(failure, FULL, TAKEN))
+			continue;
+		ours = failure->port == port && addr_equal(&failure->addr, addr);
+		expired = failure->expires_ns <= now_ns;
+		if (ours && !expired)
+			error = failure->error;
+		if (ours || expired)
+			atomic_fetch_sub_explicit(&full_count, 1, memory_order_relaxed);
+		atomic_store_explicit(&failure->state, ours || expired ? EMPTY : FULL,
+		                      memory_order_release);
+		if (ours)
+			break;
+	}
+	return error;
+}
+
+bool failures_exist(void)
+{
+	return atomic_load_explicit(&full_count, memory_order_relaxed) > 0;
+}

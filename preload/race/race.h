@@ -1,0 +1,101 @@
+/*
+ * race/race: the race itself (RFC 8305 section 5): which attempt to start, how long to wait, who
+ * won, which error it was when all lost. A state machine: no sockets, no clock, no malloc; the
+ * time is an argument. Whoever drives it starts what it says and reports what became of that.
+ *
+ *     race_begin(&race, &rules, count, now);
+ *     for (;;)
+ *         switch (race_next(&race, now, &move)) {
+ *         case RACE_START: start attempt move.attempt; race_report() its end, now or later
+ *         case RACE_WAIT:  until an attempt ends or move.until_ns comes
+ *         case RACE_WON:   move.attempt is connected: close all others
+ *         case RACE_LOST:  move.error
+ *         }
+ *
+ * Attempts are numbered in the order they are to be started; attempt 0 is the requested address.
+ * A struct race is plain memory of its owner, who serialises the calls.
+ * Safe in: threads (one race, one thread at a time), signal handlers, fork, cancellation.
+ */
+#ifndef RACE_RACE_H
+#define RACE_RACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* As many as an answer has addresses. */
+#define RACE_ATTEMPTS_MAX 32
+
+/* RFC 8305 section 5: attempts MUST NOT start within 10 ms of each other. */
+#define RACE_PACE_NS UINT64_C(10000000)
+
+struct race_rules {
+	uint64_t attempt_delay_ns; /* Connection Attempt Delay, RFC 8305 section 5 */
+	uint64_t timeout_ns;       /* of the whole race; 0: none */
+	unsigned max_in_flight;    /* at least 1 */
+};
+
+enum race_state { RACE_IDLE, RACE_RUNNING, RACE_CONNECTED, RACE_FAILED };
+
+/* How an attempt ended. */
+enum race_end {
+	RACE_END_CONNECTED,
+	RACE_END_FAILED,
+	/*
+	 * Failed before anything was sent (no route, no socket), so that the next may start at
+	 * once: the 10 ms are there to spare the network.
+	 */
+	RACE_END_UNSENT,
+};
+
+struct race_attempt {
+	enum race_state state;
+	bool unpaced; /* a loopback address: no network to spare */
+	bool unsent;
+	int error; /* errno value once RACE_FAILED */
+	uint64_t started_ns, ended_ns;
+};
+
+struct race {
+	struct race_rules rules;
+	uint64_t deadline_ns; /* CLOCK_NEVER: none */
+	unsigned count, next, running;
+	bool standing_down;
+	struct race_attempt attempts[RACE_ATTEMPTS_MAX];
+};
+
+enum race_step { RACE_START, RACE_WAIT, RACE_WON, RACE_LOST };
+
+struct race_move {
+	unsigned attempt;  /* RACE_START, RACE_WON */
+	uint64_t until_ns; /* RACE_WAIT; CLOCK_NEVER: until an attempt ends */
+	int error;         /* RACE_LOST: errno value of attempt 0, or ETIMEDOUT at the deadline */
+};
+
+/*
+ * Begins a race of `count` (1 to RACE_ATTEMPTS_MAX) attempts. `race` needs no earlier state;
+ * `rules` is copied. The caller may then set `unpaced` of attempts.
+ */
+void race_begin(struct race *race, const struct race_rules *rules, unsigned count, uint64_t now_ns);
+
+/*
+ * What is to be done at `now_ns`. A success is looked for before anything is started, and of
+ * several the earliest started wins. RACE_START has counted the attempt as running already.
+ * Only the member of ret_move that belongs to the step is written.
+ */
+enum race_step race_next(struct race *race, uint64_t now_ns, struct race_move *ret_move);
+
+/* Attempt `attempt`, which runs, ended at `now_ns`; `error` is an errno value, 0 if connected. */
+void race_report(struct race *race, unsigned attempt, enum race_end end, int error,
+                 uint64_t now_ns);
+
+/*
+ * Attempt `attempt`, which is connected, cannot be used after all, because of `error`: the race
+ * goes on without it.
+ */
+void race_forfeit(struct race *race, unsigned attempt, int error);
+
+/* Starts no more attempts: the program has its own race. Those that run go on. */
+void race_stand_down(struct race *race);
+
+#endif

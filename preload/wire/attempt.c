@@ -1,0 +1,122 @@
+#include "wire/attempt.h"
+
+#include "base/fd.h"
+#include "base/libc.h"
+#include "wire/options.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <time.h>
+
+void attempt_prepare(struct attempt *attempt, int protocol)
+{
+	int fd = socket(attempt->domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+	int r;
+
+	attempt->fd = -1;
+	if (fd < 0) {
+		attempt->error = errno;
+		return;
+	}
+	fd = fd_raise(fd);
+	if (fd < 0) {
+		attempt->error = -fd;
+		return;
+	}
+	r = own_cookie(fd, &attempt->cookie);
+	if (r < 0) {
+		attempt->error = -r;
+		(void)libc_close(fd);
+		return;
+	}
+	attempt->fd = fd;
+}
+
+int attempt_adopt(struct attempt *attempt, const struct own *own)
+{
+	int fd = fd_duplicate_high(own->fd);
+
+	if (fd < 0)
+		return fd;
+	attempt->fd = fd;
+	attempt->domain = own->domain;
+	attempt->cookie = own->cookie;
+	return 0;
+}
+
+/* The address that the program bound its own socket to, with a port of the kernel's choice. */
+static int bind_as(const struct attempt *attempt, const struct own *own)
+{
+	struct addr_extra extra = {.mapped = attempt->domain == AF_INET6};
+	struct sockaddr_storage name;
+	socklen_t len;
+
+	if (own->bound.family == 0)
+		return 0;
+	len = addr_to_sockaddr(&own->bound, &extra, &name);
+	return libc_bind(attempt->fd, (struct sockaddr *)&name, len) < 0 ? -errno : 0;
+}
+
+enum attempt_state attempt_start(struct attempt *attempt, const struct own *own,
+                                 const struct attempt *model, const struct addr_extra *extra,
+                                 int *ret_error)
+{
+	struct addr_extra ours = {.port = extra->port, .mapped = attempt->domain == AF_INET6};
+	struct sockaddr_storage name;
+	socklen_t len;
+	int r;
+
+	if (attempt->fd < 0) {
+		*ret_error = attempt->error;
+		return ATTEMPT_UNSENT;
+	}
+	r = options_mirror(own, model->fd, model->domain, attempt->fd, attempt->domain, true);
+	if (r == 0)
+		r = bind_as(attempt, own);
+	if (r < 0) {
+		*ret_error = -r;
+		return ATTEMPT_UNSENT;
+	}
+
+	if (attempt->addr.family == AF_INET6)
+		ours.flowinfo = extra->flowinfo;
+	len = addr_to_sockaddr(&attempt->addr, &ours, &name);
+	if (libc_connect(attempt->fd, (struct sockaddr *)&name, len) == 0)
+		return ATTEMPT_CONNECTED;
+	if (errno == EINPROGRESS)
+		return ATTEMPT_CONNECTING;
+	*ret_error = errno;
+	return own_sent_nothing(attempt->fd) ? ATTEMPT_UNSENT : ATTEMPT_FAILED;
+}
+
+enum attempt_state attempt_peek(const struct attempt *attempt)
+{
+	static const struct timespec at_once;
+	struct pollfd watch = {.fd = attempt->fd, .events = POLLOUT};
+
+	if (ppoll(&watch, 1, &at_once, NULL) <= 0)
+		return ATTEMPT_CONNECTING;
+	return watch.revents == POLLOUT ? ATTEMPT_CONNECTED : ATTEMPT_FAILED;
+}
+
+enum attempt_state attempt_look(const struct attempt *attempt, int *ret_error)
+{
+	enum attempt_state state = attempt_peek(attempt);
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (state != ATTEMPT_FAILED)
+		return state;
+	if (getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	/* Hung up without an error: reset between the poll and here. */
+	*ret_error = error != 0 ? error : ECONNRESET;
+	return ATTEMPT_FAILED;
+}
+
+void attempt_close(struct attempt *attempt)
+{
+	if (attempt->fd >= 0 && own_is(attempt->fd, attempt->cookie))
+		(void)libc_close(attempt->fd);
+	attempt->fd = -1;
+}

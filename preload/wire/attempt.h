@@ -1,0 +1,64 @@
+/*
+ * wire/attempt: one candidate on one socket of ours. Carries out, decides nothing.
+ *
+ * The socket is made by the thread that calls connect(), because a thread of ours that made
+ * sockets later would take low numbers that the program counts on; it gets its options when it
+ * starts, so that a healthy connection pays for none of that.
+ *
+ * Safe in: threads (one attempt, one thread at a time), signal handlers, fork, cancellation
+ * (disabled by the caller).
+ */
+#ifndef WIRE_ATTEMPT_H
+#define WIRE_ATTEMPT_H
+
+#include "base/addr.h"
+#include "wire/own.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct attempt {
+	struct addr addr;
+	int domain;      /* AF_INET6 with an IPv4 address: it is tried v4-mapped */
+	int fd;          /* our private number; -1: none */
+	int error;       /* why there is no socket, as an errno value */
+	uint64_t cookie; /* of the socket, to know it again */
+};
+
+/*
+ * Makes the socket: non-blocking, close-on-exec, on a high number. On failure `fd` is -1 and
+ * `error` says why. `addr` and `domain` are the caller's to set before.
+ */
+void attempt_prepare(struct attempt *attempt, int protocol);
+
+/* Makes `attempt` stand for the program's own socket, by a second, private number. */
+int attempt_adopt(struct attempt *attempt, const struct own *own);
+
+enum attempt_state {
+	ATTEMPT_CONNECTING,
+	ATTEMPT_CONNECTED,
+	ATTEMPT_FAILED,
+	ATTEMPT_UNSENT, /* failed before anything was sent */
+};
+
+/*
+ * Mirrors the options of `model`, the attempt whose socket the program has now, binds as `own` is
+ * bound, and connects without blocking. ret_error is an errno value, set on the two failures.
+ */
+enum attempt_state attempt_start(struct attempt *attempt, const struct own *own,
+                                 const struct attempt *model, const struct addr_extra *extra,
+                                 int *ret_error);
+
+/*
+ * What became of a connecting socket of ours. Reading the error takes it from the socket, so this
+ * is never called for the socket that the program has: see attempt_peek().
+ */
+enum attempt_state attempt_look(const struct attempt *attempt, int *ret_error);
+
+/* The same without touching anything: CONNECTING, CONNECTED, or FAILED. */
+enum attempt_state attempt_peek(const struct attempt *attempt);
+
+/* Closes the private number, if it still is this socket. */
+void attempt_close(struct attempt *attempt);
+
+#endif

@@ -1,0 +1,533 @@
+#include "wire/contest.h"
+
+#include "base/clock.h"
+#include "base/libc.h"
+#include "base/note.h"
+#include "wire/graft.h"
+#include "wire/reactor.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A seat whose error no thread came for in this time was left by siglongjmp() or cancellation. */
+#define UNCLAIMED_NS CLOCK_NS_PER_S
+
+/* Descriptor numbers, modulo this, that contests run on: close() asks here first. */
+#define NUMBERS_MAX 1024
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct contest contests[CONTESTS_MAX];
+static _Atomic uint16_t numbers[NUMBERS_MAX];
+static atomic_uint open_count;
+static _Atomic pid_t owner; /* the process whose contests these are; 0: nobody's yet */
+static struct quiet fork_quiet; /* of the thread that forks; protected by the lock */
+
+void contests_lock(struct quiet *ret_quiet)
+{
+	quiet_begin(ret_quiet);
+	pthread_mutex_lock(&lock);
+}
+
+void contests_unlock(const struct quiet *quiet)
+{
+	pthread_mutex_unlock(&lock);
+	quiet_end(quiet);
+}
+
+bool contests_exist(void)
+{
+	return atomic_load_explicit(&open_count, memory_order_relaxed) != 0;
+}
+
+bool contests_may_have(int fd)
+{
+	return contests_exist() && fd >= 0 &&
+	       atomic_load_explicit(&numbers[fd % NUMBERS_MAX], memory_order_relaxed) != 0;
+}
+
+bool contests_are_ours(void)
+{
+	return atomic_load_explicit(&owner, memory_order_relaxed) == getpid();
+}
+
+struct contest *contests_table(void)
+{
+	return contests;
+}
+
+static void before_fork(void)
+{
+	struct quiet quiet;
+
+	contests_lock(&quiet);
+	fork_quiet = quiet;
+}
+
+static void after_fork_parent(void)
+{
+	struct quiet quiet = fork_quiet;
+
+	contests_unlock(&quiet);
+}
+
+/* The child has no thread that waits and no reactor: its numbers hold plain connecting sockets. */
+static void after_fork_child(void)
+{
+	struct quiet quiet = fork_quiet;
+
+	for (size_t i = 0; i < CONTESTS_MAX && contests_exist(); i++) {
+		struct contest *contest = &contests[i];
+
+		if (contest->state == CONTEST_OPEN)
+			contest_leave(contest, clock_now_ns());
+	}
+	for (size_t i = 0; i < CONTESTS_MAX; i++)
+		if (contests[i].state == CONTEST_SETTLED)
+			contest_free(&contests[i]);
+	atomic_store_explicit(&owner, 0, memory_order_relaxed);
+	reactor_after_fork();
+	contests_unlock(&quiet);
+}
+
+static atomic_bool prepared;
+
+int contests_prepare(void)
+{
+	int r = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+
+	if (r == 0)
+		atomic_store_explicit(&prepared, true, memory_order_release);
+	return -r;
+}
+
+struct contest *contest_find(int fd)
+{
+	for (size_t i = 0; i < CONTESTS_MAX; i++) {
+		struct contest *contest = &contests[i];
+
+		if (contest->state != CONTEST_OPEN || contest->own.fd != fd)
+			continue;
+		if (own_is(fd, contest->attempts[contest->seat].cookie))
+			return contest;
+		/* Closed by a raw system call, and perhaps somebody else's by now. */
+		contest_leave(contest, clock_now_ns());
+	}
+	return NULL;
+}
+
+/* A free place, or else that of the settled contest whose thread never came for the outcome. */
+static struct contest *find_place(void)
+{
+	struct contest *oldest = NULL;
+
+	for (size_t i = 0; i < CONTESTS_MAX; i++) {
+		struct contest *contest = &contests[i];
+
+		if (contest->state == CONTEST_FREE)
+			return contest;
+		if (contest->state == CONTEST_SETTLED &&
+		    (oldest == NULL || contest->settled_ns < oldest->settled_ns))
+			oldest = contest;
+	}
+	return oldest;
+}
+
+/* All private numbers; what is on the program's number stays there. */
+static void close_all(struct contest *contest)
+{
+	for (unsigned i = 0; i < contest->race.count; i++)
+		attempt_close(&contest->attempts[i]);
+}
+
+static void settle(struct contest *contest, enum contest_outcome outcome, uint64_t now_ns)
+{
+	close_all(contest);
+	contest->outcome = outcome;
+	contest->settled_ns = now_ns;
+	contest->state = CONTEST_SETTLED;
+	atomic_fetch_sub_explicit(&numbers[contest->own.fd % NUMBERS_MAX], 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&open_count, 1, memory_order_relaxed);
+	/* Nobody will come for the outcome, and nobody wants to be told. */
+	if (contest->waiters == 0 && !note_wants(NOTE_RACE))
+		contest_free(contest);
+}
+
+void contest_free(struct contest *contest)
+{
+	if (contest->log_fd != NOTE_STDERR)
+		(void)libc_close(contest->log_fd);
+	contest->log_fd = NOTE_STDERR;
+	contest->state = CONTEST_FREE;
+}
+
+void contest_leave(struct contest *contest, uint64_t now_ns)
+{
+	settle(contest, CONTEST_LEFT, now_ns);
+}
+
+/* The domain that an address is tried on. */
+static int domain_for(const struct contest_request *request, const struct addr *addr)
+{
+	bool mapped = request->extra.mapped || request->dual_stack;
+
+	return addr->family == AF_INET && mapped ? AF_INET6 : addr->family;
+}
+
+/* Fills the attempts. Returns how many of the others have a socket; negative: not even the own. */
+static int prepare_attempts(struct contest *contest, const struct contest_request *request)
+{
+	int ready = 0;
+	int r;
+
+	for (unsigned i = 0; i < request->count; i++) {
+		struct attempt *attempt = &contest->attempts[i];
+
+		*attempt = (struct attempt){.addr = request->addrs[i],
+		                            .domain = domain_for(request, &request->addrs[i]),
+		                            .fd = -1};
+		contest->race.attempts[i].unpaced = addr_is_loopback(&request->addrs[i]);
+	}
+	r = attempt_adopt(&contest->attempts[0], &request->own);
+	if (r < 0)
+		return r;
+	for (unsigned i = 1; i < request->count; i++) {
+		attempt_prepare(&contest->attempts[i], request->own.protocol);
+		ready += contest->attempts[i].fd >= 0;
+	}
+	return ready;
+}
+
+/* The reactor must look at least this often: no contest needs it sooner after it began. */
+static uint64_t tick_of(const struct race_rules *rules)
+{
+	uint64_t tick_ns = rules->attempt_delay_ns;
+
+	if (rules->timeout_ns != 0 && rules->timeout_ns < tick_ns)
+		tick_ns = rules->timeout_ns;
+	return tick_ns;
+}
+
+static void fill(struct contest *contest, const struct contest_request *request, uint64_t now_ns)
+{
+	uint32_t generation = contest->generation + 1;
+
+	memset(contest, 0, offsetof(struct contest, attempts));
+	contest->generation = generation;
+	contest->own = request->own;
+	contest->extra = request->extra;
+	contest->seat = 0;
+	contest->waiters = 1;
+	contest->unattended = false;
+	contest->touched = false;
+	contest->seat_failed_ns = 0;
+	contest->begun_ns = now_ns;
+	contest->log_fd = NOTE_STDERR;
+	contest->told = false;
+	strncpy(contest->name, request->name, sizeof(contest->name) - 1);
+	race_begin(&contest->race, &request->rules, request->count, now_ns);
+}
+
+/* A child that shares our memory, or copied it without telling us, must not touch it. */
+static bool take_ownership(void)
+{
+	pid_t self = getpid();
+	pid_t nobody = 0;
+
+	return atomic_load_explicit(&prepared, memory_order_acquire) &&
+	       (atomic_compare_exchange_strong(&owner, &nobody, self) || nobody == self);
+}
+
+struct contest *contest_open(const struct contest_request *request, const struct quiet *quiet,
+                             uint64_t now_ns)
+{
+	struct contest *contest;
+	struct race_move move;
+
+	if (!take_ownership())
+		return NULL;
+	contest = find_place();
+	if (contest == NULL)
+		return NULL;
+	if (contest->state == CONTEST_SETTLED)
+		contest_free(contest);
+	fill(contest, request, now_ns);
+	if (prepare_attempts(contest, request) < 1 ||
+	    reactor_ensure(tick_of(&request->rules), &quiet->mask) < 0) {
+		close_all(contest);
+		return NULL;
+	}
+	if (note_wants(NOTE_RACE))
+		contest->log_fd = note_open();
+
+	/* A new race always begins with attempt 0, which the program's thread is about to make. */
+	(void)race_next(&contest->race, now_ns, &move);
+	contest->due_ns = clock_add_ns(now_ns, tick_of(&request->rules));
+	contest->state = CONTEST_OPEN;
+	atomic_fetch_add_explicit(&numbers[request->own.fd % NUMBERS_MAX], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&open_count, 1, memory_order_relaxed);
+	return contest;
+}
+
+/*
+ * Wakes whoever waits on the socket that was on the number before. A thread in a blocking
+ * connect() is woken by a shutdown only; it sees ECONNRESET and asks us. When nobody waits there,
+ * pollers are woken by an option that touches no state, because a forked child may share the
+ * socket.
+ */
+static void wake_waiters(const struct contest *contest, const struct attempt *seated)
+{
+	if (!contest->unattended) {
+		(void)shutdown(seated->fd, SHUT_RDWR);
+	} else {
+		int lowat = 0;
+		socklen_t len = sizeof(lowat);
+
+		if (getsockopt(seated->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, &len) == 0)
+			(void)libc_setsockopt(seated->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, len);
+	}
+}
+
+/* A second connect() takes the kernel's socket from "connecting" to "connected". */
+static void complete(const struct attempt *attempt, const struct addr_extra *extra)
+{
+	struct addr_extra ours = {.port = extra->port, .mapped = attempt->domain == AF_INET6};
+	struct sockaddr_storage name;
+	socklen_t len = addr_to_sockaddr(&attempt->addr, &ours, &name);
+
+	/* It is connected already; whatever is said here, the socket tells the program the truth. */
+	(void)libc_connect(attempt->fd, (struct sockaddr *)&name, len);
+}
+
+static void win(struct contest *contest, unsigned winner, uint64_t now_ns)
+{
+	struct attempt *seated = &contest->attempts[contest->seat];
+	int r;
+
+	if (winner != contest->seat) {
+		complete(&contest->attempts[winner], &contest->extra);
+		r = graft_place(&contest->own, seated, &contest->attempts[winner]);
+		if (r == -ESTALE) {
+			contest_leave(contest, now_ns);
+			return;
+		}
+		if (r < 0) {
+			race_forfeit(&contest->race, winner, -r);
+			attempt_close(&contest->attempts[winner]);
+			return;
+		}
+		wake_waiters(contest, seated);
+	}
+	contest->winner = winner;
+	settle(contest, CONTEST_WON, now_ns);
+}
+
+static void lose(struct contest *contest, int error, uint64_t now_ns)
+{
+	struct attempt *seated = &contest->attempts[contest->seat];
+
+	/* The program's own socket failed first and stands aside; its place is on the number. */
+	if (contest->seat != 0 && graft_place(&contest->own, seated, &contest->attempts[0]) < 0) {
+		contest_leave(contest, now_ns);
+		return;
+	}
+	if (contest->race.attempts[contest->seat].state == RACE_RUNNING)
+		wake_waiters(contest, seated); /* the deadline came first */
+	contest->error = error;
+	settle(contest, CONTEST_LOST, now_ns);
+}
+
+static enum race_end race_end_of(enum attempt_state state)
+{
+	switch (state) {
+	case ATTEMPT_CONNECTED:
+		return RACE_END_CONNECTED;
+	case ATTEMPT_UNSENT:
+		return RACE_END_UNSENT;
+	default:
+		return RACE_END_FAILED;
+	}
+}
+
+static void report(struct contest *contest, unsigned i, enum attempt_state state, int error,
+                   uint64_t now_ns)
+{
+	if (state == ATTEMPT_CONNECTING)
+		return;
+	race_report(&contest->race, i, race_end_of(state), error, now_ns);
+	/* The own socket is needed to the end; the seated one is the program's. */
+	if (state != ATTEMPT_CONNECTED && i != 0 && i != contest->seat)
+		attempt_close(&contest->attempts[i]);
+}
+
+static void start(struct contest *contest, unsigned i, uint64_t now_ns)
+{
+	int error = 0;
+	enum attempt_state state =
+	    attempt_start(&contest->attempts[i], &contest->own, &contest->attempts[contest->seat],
+	                  &contest->extra, &error);
+
+	report(contest, i, state, error, now_ns);
+}
+
+/* A success of the seated socket that nobody reported yet: it started before the others. */
+static bool seat_is_connected(struct contest *contest, uint64_t now_ns)
+{
+	if (contest->race.attempts[contest->seat].state != RACE_RUNNING ||
+	    attempt_peek(&contest->attempts[contest->seat]) != ATTEMPT_CONNECTED)
+		return false;
+	race_report(&contest->race, contest->seat, RACE_END_CONNECTED, 0, now_ns);
+	return true;
+}
+
+void contest_advance(struct contest *contest, uint64_t now_ns)
+{
+	while (contest->state == CONTEST_OPEN) {
+		struct race_move move;
+
+		switch (race_next(&contest->race, now_ns, &move)) {
+		case RACE_START:
+			start(contest, move.attempt, now_ns);
+			break;
+		case RACE_WON:
+			if (move.attempt == contest->seat || !seat_is_connected(contest, now_ns))
+				win(contest, move.attempt, now_ns);
+			break;
+		case RACE_LOST:
+			lose(contest, move.error, now_ns);
+			break;
+		case RACE_WAIT:
+			contest->due_ns =
+			    clock_add_ns(now_ns, tick_of(&contest->race.rules));
+			if (move.until_ns < contest->due_ns)
+				contest->due_ns = move.until_ns;
+			return;
+		}
+	}
+}
+
+/*
+ * The seat is its thread's to report. But that thread may have left through siglongjmp() or have
+ * been cancelled, and nobody tells us: then a success ends the contest here, and an error that
+ * stays for a second is left to the program as it is.
+ */
+static void look_at_seat(struct contest *contest, uint64_t now_ns)
+{
+	if (contest->race.attempts[contest->seat].state != RACE_RUNNING ||
+	    seat_is_connected(contest, now_ns))
+		return;
+	if (attempt_peek(&contest->attempts[contest->seat]) == ATTEMPT_CONNECTING) {
+		contest->seat_failed_ns = 0;
+	} else if (contest->unattended) {
+		contest_leave(contest, now_ns);
+	} else if (contest->seat_failed_ns == 0) {
+		contest->seat_failed_ns = now_ns;
+	} else if (now_ns - contest->seat_failed_ns > UNCLAIMED_NS) {
+		contest_leave(contest, now_ns);
+	}
+}
+
+void contest_look(struct contest *contest, uint64_t now_ns)
+{
+	contest->touched = false;
+	for (unsigned i = 0; i < contest->race.next; i++) {
+		int error = 0;
+		enum attempt_state state;
+
+		if (i == contest->seat || contest->race.attempts[i].state != RACE_RUNNING)
+			continue;
+		state = attempt_look(&contest->attempts[i], &error);
+		report(contest, i, state, error, now_ns);
+	}
+	look_at_seat(contest, now_ns);
+	if (contest->state == CONTEST_OPEN)
+		contest_advance(contest, now_ns);
+}
+
+void contest_seat_ended(struct contest *contest, int error, uint64_t now_ns)
+{
+	enum race_end end = RACE_END_FAILED;
+
+	contest->seat_failed_ns = 0;
+	if (contest->race.attempts[contest->seat].state != RACE_RUNNING)
+		return;
+	if (error == 0)
+		end = RACE_END_CONNECTED;
+	else if (own_sent_nothing(contest->attempts[contest->seat].fd))
+		end = RACE_END_UNSENT;
+	race_report(&contest->race, contest->seat, end, error, now_ns);
+}
+
+int contest_reseat(struct contest *contest, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < contest->race.next; i++) {
+		int r;
+
+		if (contest->race.attempts[i].state != RACE_RUNNING)
+			continue;
+		r = graft_place(&contest->own, &contest->attempts[contest->seat],
+		                &contest->attempts[i]);
+		if (r == -ESTALE) {
+			contest_leave(contest, now_ns);
+			return r;
+		}
+		if (r < 0) {
+			report(contest, i, ATTEMPT_FAILED, -r, now_ns);
+			continue;
+		}
+		if (contest->seat != 0)
+			attempt_close(&contest->attempts[contest->seat]);
+		contest->seat = i;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+bool contests_stand_down(int fd, const struct addr *addr, uint16_t port)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < CONTESTS_MAX; i++) {
+		struct contest *contest = &contests[i];
+
+		if (contest->state != CONTEST_OPEN || contest->own.fd == fd ||
+		    contest->extra.port != port)
+			continue;
+		for (unsigned j = 1; j < contest->race.count; j++) {
+			if (addr_equal(&contest->attempts[j].addr, addr)) {
+				race_stand_down(&contest->race);
+				found = true;
+			}
+		}
+	}
+	return found;
+}
+
+unsigned contest_placed(const struct contest *contest)
+{
+	if (contest->state == CONTEST_SETTLED && contest->outcome == CONTEST_WON)
+		return contest->winner;
+	if (contest->state == CONTEST_SETTLED && contest->outcome == CONTEST_LOST)
+		return 0;
+	return contest->seat;
+}
+
+void contests_let_go(unsigned first, unsigned last)
+{
+	struct quiet quiet;
+	uint64_t now_ns;
+
+	contests_lock(&quiet);
+	now_ns = clock_now_ns();
+	for (size_t i = 0; i < CONTESTS_MAX; i++) {
+		struct contest *contest = &contests[i];
+		unsigned fd = (unsigned)contest->own.fd;
+
+		if (contest->state == CONTEST_OPEN && fd >= first && fd <= last)
+			contest_leave(contest, now_ns);
+	}
+	contests_unlock(&quiet);
+}

@@ -1,0 +1,297 @@
+#include "wire/dial.h"
+
+#include "base/clock.h"
+#include "base/libc.h"
+#include "base/note.h"
+#include "wire/report.h"
+
+#include <errno.h>
+#include <sys/time.h>
+#include <time.h>
+
+/* One thread's part in one contest. */
+struct visit {
+	struct contest *contest;
+	uint32_t generation;
+	struct quiet quiet;
+	uint64_t nap_until_ns;
+	uint64_t send_deadline_ns; /* SO_SNDTIMEO counts from the first call; CLOCK_NEVER: none */
+	struct timeval send_timeout;
+	bool send_timeout_changed;
+};
+
+enum verdict {
+	VERDICT_AGAIN, /* wait in connect() on what is on the number now */
+	VERDICT_NAP,   /* nothing runs until the next attempt may start */
+	VERDICT_DONE,
+};
+
+static uint64_t timeval_ns(const struct timeval *tv)
+{
+	return (uint64_t)tv->tv_sec * CLOCK_NS_PER_S + (uint64_t)tv->tv_usec * 1000;
+}
+
+static void visit_begin(struct visit *visit, struct contest *contest, uint64_t now_ns)
+{
+	socklen_t len = sizeof(visit->send_timeout);
+
+	*visit = (struct visit){.contest = contest, .generation = contest->generation,
+	                        .send_deadline_ns = CLOCK_NEVER, .quiet = visit->quiet};
+	if (getsockopt(contest->attempts[contest->seat].fd, SOL_SOCKET, SO_SNDTIMEO,
+	               &visit->send_timeout, &len) == 0 &&
+	    timeval_ns(&visit->send_timeout) != 0)
+		visit->send_deadline_ns = clock_add_ns(now_ns, timeval_ns(&visit->send_timeout));
+}
+
+/*
+ * Each wait of the kernel takes the whole SO_SNDTIMEO anew. For a wait on another socket it is cut
+ * to what is left, and put back when the thread returns.
+ */
+static void cut_send_timeout(struct visit *visit, uint64_t now_ns)
+{
+	struct attempt *seated = &visit->contest->attempts[visit->contest->seat];
+	struct timespec left;
+	struct timeval cut;
+
+	if (visit->send_deadline_ns == CLOCK_NEVER)
+		return;
+	left = clock_until(now_ns, visit->send_deadline_ns);
+	cut = (struct timeval){.tv_sec = left.tv_sec, .tv_usec = left.tv_nsec / 1000};
+	if (cut.tv_sec == 0 && cut.tv_usec == 0)
+		cut.tv_usec = 1; /* zero would mean for ever */
+	visit->send_timeout_changed =
+	    libc_setsockopt(seated->fd, SOL_SOCKET, SO_SNDTIMEO, &cut, sizeof(cut)) == 0;
+}
+
+/* The winner and the own socket have it too by now: it was mirrored onto them from the seat. */
+static void restore_send_timeout(struct visit *visit)
+{
+	const struct contest *contest = visit->contest;
+	const struct attempt *placed = &contest->attempts[contest_placed(contest)];
+
+	if (visit->send_timeout_changed && own_is(contest->own.fd, placed->cookie))
+		(void)libc_setsockopt(contest->own.fd, SOL_SOCKET, SO_SNDTIMEO,
+		                      &visit->send_timeout, sizeof(visit->send_timeout));
+	visit->send_timeout_changed = false;
+}
+
+/* The seated attempt has ended: what does the thread do next? */
+static enum verdict move_on(struct visit *visit, uint64_t now_ns)
+{
+	struct contest *contest = visit->contest;
+
+	for (;;) {
+		int r;
+
+		contest_advance(contest, now_ns);
+		if (contest->state == CONTEST_SETTLED)
+			return VERDICT_DONE;
+		if (contest->race.attempts[contest->seat].state == RACE_RUNNING)
+			return VERDICT_AGAIN;
+		restore_send_timeout(visit);
+		r = contest_reseat(contest, now_ns);
+		if (r == 0) {
+			cut_send_timeout(visit, now_ns);
+			return VERDICT_AGAIN;
+		}
+		if (r == -ESTALE)
+			return VERDICT_DONE;
+		if (contest->due_ns > now_ns) {
+			visit->nap_until_ns = contest->due_ns;
+			return VERDICT_NAP;
+		}
+	}
+}
+
+/* The call is over for the program, the connection is not: POSIX lets it go on, and so do we. */
+static bool came_back_early(int error)
+{
+	return error == EINTR || error == EINPROGRESS || error == EALREADY || error == EAGAIN;
+}
+
+/*
+ * What the network never says to a connecting socket: the program shut it down, disconnected or
+ * closed it from another thread, or somebody else finished connecting it.
+ */
+static bool program_intervened(int error)
+{
+	return error == ECONNRESET || error == ECONNABORTED || error == EPIPE || error == EBADF ||
+	       error == ENOTSOCK || error == EISCONN;
+}
+
+/* The real connect() returned `error`, 0 for success. */
+static enum verdict came_back(struct visit *visit, int error, uint64_t now_ns)
+{
+	struct contest *contest = visit->contest;
+
+	if (contest->state == CONTEST_SETTLED)
+		return VERDICT_DONE;
+	if (came_back_early(error)) {
+		restore_send_timeout(visit);
+		contest->waiters--;
+		contest->unattended = contest->waiters == 0;
+		return VERDICT_DONE;
+	}
+	if (program_intervened(error)) {
+		contest_leave(contest, now_ns);
+		return VERDICT_DONE;
+	}
+	contest_seat_ended(contest, error, now_ns);
+	return move_on(visit, now_ns);
+}
+
+static void gather_failures(const struct contest *contest, struct dial_failures *ret)
+{
+	for (unsigned i = 1; i < contest->race.next; i++) {
+		if (contest->race.attempts[i].state != RACE_FAILED)
+			continue;
+		ret->list[ret->count].addr = contest->attempts[i].addr;
+		ret->list[ret->count].error = contest->race.attempts[i].error;
+		ret->count++;
+	}
+}
+
+/* The outcome of a settled contest, given that the real connect() said `error`. */
+static int outcome(const struct contest *contest, int error, struct dial_failures *ret_failures)
+{
+	switch (contest->outcome) {
+	case CONTEST_WON:
+		return 0;
+	case CONTEST_LOST:
+		gather_failures(contest, ret_failures);
+		return -contest->error;
+	default:
+		return -error;
+	}
+}
+
+static void give_back(struct visit *visit)
+{
+	struct contest *contest = visit->contest;
+
+	contest->waiters--;
+	if (contest->waiters == 0)
+		contest_free(contest);
+	contests_unlock(&visit->quiet);
+}
+
+/*
+ * Gives the contest back and tells the log. Not inlined: the line lies on the stack, and without a
+ * log a connect() in a handler on a small alternate stack shall not need room for it.
+ */
+__attribute__((noinline)) static void give_back_and_tell(struct visit *visit)
+{
+	struct contest *contest = visit->contest;
+	int log_fd = contest->log_fd;
+	struct note note;
+
+	report_contest(&note, contest);
+	contest->log_fd = NOTE_STDERR;
+	contest->told = true;
+	give_back(visit);
+	/* Outside the lock: a full pipe may make us wait, as it would any line of the log. */
+	note_write(&note, log_fd);
+	if (log_fd != NOTE_STDERR)
+		(void)libc_close(log_fd);
+}
+
+/* Reads the outcome, if there is one yet. With the lock, which it releases. */
+static int depart(struct visit *visit, int error, struct dial_failures *ret_failures)
+{
+	struct contest *contest = visit->contest;
+	int r = -error;
+
+	if (contest->state != CONTEST_SETTLED) {
+		contests_unlock(&visit->quiet);
+		return r;
+	}
+	restore_send_timeout(visit);
+	r = outcome(contest, error, ret_failures);
+	if (note_wants(NOTE_RACE) && !contest->told)
+		give_back_and_tell(visit);
+	else
+		give_back(visit);
+	return r;
+}
+
+static void nap(uint64_t until_ns)
+{
+	struct timespec at = clock_until(0, until_ns);
+
+	/* At most RACE_PACE_NS long; interrupted by a handler, the rest is simply skipped. */
+	(void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+}
+
+/* `error` is what the last real connect() said; enters without the lock. */
+static int stay(struct visit *visit, const struct sockaddr *sa, socklen_t len,
+                struct dial_failures *ret_failures)
+{
+	int fd = visit->contest->own.fd;
+	enum verdict verdict = VERDICT_AGAIN;
+	int error = 0;
+
+	for (;;) {
+		uint64_t now_ns;
+
+		if (verdict == VERDICT_AGAIN)
+			error = libc_connect(fd, sa, len) == 0 ? 0 : errno;
+		else
+			nap(visit->nap_until_ns);
+
+		contests_lock(&visit->quiet);
+		now_ns = clock_now_ns();
+		if (visit->contest->generation != visit->generation) {
+			/* So long ago that the place was given away: the kernel's word stands. */
+			contests_unlock(&visit->quiet);
+			return -error;
+		}
+		if (verdict == VERDICT_AGAIN)
+			verdict = came_back(visit, error, now_ns);
+		else if (visit->contest->state == CONTEST_SETTLED)
+			verdict = VERDICT_DONE;
+		else
+			verdict = move_on(visit, now_ns);
+		if (verdict == VERDICT_DONE)
+			return depart(visit, error, ret_failures);
+		contests_unlock(&visit->quiet);
+	}
+}
+
+int dial(const struct contest_request *request, const struct sockaddr *sa, socklen_t len,
+         struct dial_failures *ret_failures)
+{
+	struct visit visit;
+	struct contest *contest;
+	uint64_t now_ns;
+
+	ret_failures->count = 0;
+	contests_lock(&visit.quiet);
+	now_ns = clock_now_ns();
+	contest = contest_open(request, &visit.quiet, now_ns);
+	if (contest == NULL) {
+		contests_unlock(&visit.quiet);
+		return DIAL_IMPOSSIBLE;
+	}
+	visit_begin(&visit, contest, now_ns);
+	contests_unlock(&visit.quiet);
+	return stay(&visit, sa, len, ret_failures);
+}
+
+int dial_join(int fd, const struct sockaddr *sa, socklen_t len, struct dial_failures *ret_failures)
+{
+	struct visit visit;
+	struct contest *contest;
+
+	ret_failures->count = 0;
+	contests_lock(&visit.quiet);
+	contest = contest_find(fd);
+	if (contest == NULL) {
+		contests_unlock(&visit.quiet);
+		return DIAL_IMPOSSIBLE;
+	}
+	visit_begin(&visit, contest, clock_now_ns());
+	contest->waiters++;
+	contest->unattended = false;
+	contests_unlock(&visit.quiet);
+	return stay(&visit, sa, len, ret_failures);
+}

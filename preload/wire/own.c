@@ -1,0 +1,109 @@
+#include "wire/own.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stddef.h>
+
+/* RFC 9293 section 3.7.1: what TCP_MAXSEG reads while nobody has set it. */
+#define MAX_SEGMENT_UNSET 536
+
+/* tcpi_state of a socket that is not connecting; the kernel's number, stable interface. */
+#define STATE_CLOSE 7
+
+static int option(int fd, int level, int name, int fallback)
+{
+	int value;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, level, name, &value, &len) == 0 ? value : fallback;
+}
+
+static int look_bound(int fd, struct own *own)
+{
+	struct sockaddr_storage name;
+	struct addr_extra extra;
+	socklen_t len = sizeof(name);
+	int r;
+
+	if (getsockname(fd, (struct sockaddr *)&name, &len) < 0)
+		return -errno;
+	own->domain = name.ss_family;
+	r = addr_from_sockaddr((struct sockaddr *)&name, len, &own->bound, &extra);
+	if (r < 0)
+		return r;
+	own->bound_port = extra.port;
+	if (addr_is_any(&own->bound))
+		own->bound = (struct addr){0};
+	return 0;
+}
+
+int own_look(int fd, struct own *ret_own)
+{
+	struct own own = {.fd = fd};
+	struct tcp_info info;
+	socklen_t len = sizeof(own.protocol);
+	int flags, r;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &own.protocol, &len) < 0)
+		return -errno;
+	if (own.protocol != IPPROTO_TCP && own.protocol != IPPROTO_MPTCP)
+		return -ENOPROTOOPT;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0)
+		return -errno;
+	own.nonblocking = (flags & O_NONBLOCK) != 0;
+	if (own.nonblocking) {
+		*ret_own = own;
+		return 0;
+	}
+
+	r = look_bound(fd, &own);
+	if (r < 0)
+		return r;
+	len = sizeof(info);
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return -errno;
+	own.idle = info.tcpi_state == STATE_CLOSE;
+	own.fast_open = option(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 0) != 0;
+	own.repairing = option(fd, IPPROTO_TCP, TCP_REPAIR, 0) != 0;
+	own.max_segment = option(fd, IPPROTO_TCP, TCP_MAXSEG, MAX_SEGMENT_UNSET);
+	if (own.max_segment == MAX_SEGMENT_UNSET)
+		own.max_segment = 0;
+	own.window_clamp = option(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 0);
+	r = own_cookie(fd, &own.cookie);
+	if (r < 0)
+		return r;
+	*ret_own = own;
+	return 0;
+}
+
+int own_cookie(int fd, uint64_t *ret_cookie)
+{
+	uint64_t cookie;
+	socklen_t len = sizeof(cookie);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0)
+		return -errno;
+	*ret_cookie = cookie;
+	return 0;
+}
+
+bool own_is(int fd, uint64_t cookie)
+{
+	uint64_t now = 0;
+
+	return own_cookie(fd, &now) == 0 && now == cookie;
+}
+
+bool own_sent_nothing(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return false;
+	return len >= offsetof(struct tcp_info, tcpi_segs_out) + sizeof(info.tcpi_segs_out) &&
+	       info.tcpi_segs_out == 0;
+}

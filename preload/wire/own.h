@@ -1,0 +1,49 @@
+/*
+ * wire/own: the facts of a socket, read from the kernel. Decides nothing.
+ * Safe in: threads, signal handlers, fork, cancellation (no cancellation point inside).
+ */
+#ifndef WIRE_OWN_H
+#define WIRE_OWN_H
+
+#include "base/addr.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What the program's socket is before its connect() starts. */
+struct own {
+	int fd; /* the program's number */
+	uint64_t cookie;
+	int domain;   /* AF_INET or AF_INET6 */
+	int protocol; /* IPPROTO_TCP or IPPROTO_MPTCP */
+	bool nonblocking;
+	bool idle;      /* neither connected nor connecting nor listening */
+	bool fast_open; /* TCP_FASTOPEN_CONNECT: connect() would succeed before any handshake */
+	bool repairing; /* TCP_REPAIR: likewise */
+	uint16_t bound_port;
+	struct addr bound; /* family 0: not bound to an address */
+	/*
+	 * Two options that a connecting socket no longer tells as they were set, read in time:
+	 * 0 when the program left them alone.
+	 */
+	int max_segment;
+	int window_clamp;
+};
+
+/*
+ * Reads the facts of `fd`, stopping early at the first one that speaks against a race: a descriptor
+ * that is not a TCP or MPTCP socket costs one system call.
+ * Returns 0, or -errno: -ENOPROTOOPT for a socket of another protocol, otherwise as getsockopt(2).
+ */
+int own_look(int fd, struct own *ret_own);
+
+/* The kernel's name for this socket, unique while the machine runs. Returns 0 or -errno. */
+int own_cookie(int fd, uint64_t *ret_cookie);
+
+/* True when the descriptor still is that socket. */
+bool own_is(int fd, uint64_t cookie);
+
+/* True when a TCP socket surely sent no packet so far. */
+bool own_sent_nothing(int fd);
+
+#endif

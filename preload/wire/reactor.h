@@ -1,0 +1,26 @@
+/*
+ * wire/reactor: the background thread that starts the attempts that are due and sees to those that
+ * run. One per process, started by the first contest, all signals blocked, no malloc, gone about
+ * a second after the last contest. It has no descriptor of its own: it waits in ppoll().
+ *
+ * It is never woken: it sleeps at most one tick, and no contest needs it sooner than that after it
+ * began. So a healthy connection costs no switch to another thread.
+ */
+#ifndef WIRE_REACTOR_H
+#define WIRE_REACTOR_H
+
+#include <signal.h>
+#include <stdint.h>
+
+/*
+ * Makes sure that the reactor runs and looks at the contests at least every `tick_ns`, which is
+ * the same in every call. `mask` is the program's signal mask in this thread.
+ * Called with the contests' lock held. Returns 0; -EAGAIN or -EPERM when the thread is refused;
+ * -EWOULDBLOCK when this may be a signal handler, where pthread_create() is not allowed.
+ */
+int reactor_ensure(uint64_t tick_ns, const sigset_t *mask);
+
+/* In a forked child, which has no reactor; with the lock held. */
+void reactor_after_fork(void);
+
+#endif

@@ -1,0 +1,59 @@
+#include "wire/report.h"
+
+#include "base/clock.h"
+
+static void report_attempt(struct note *note, const struct contest *contest, unsigned i)
+{
+	const struct race_attempt *attempt = &contest->race.attempts[i];
+	char text[ADDR_TEXT_MAX];
+
+	addr_format(&contest->attempts[i].addr, text);
+	note_text(note, i == 0 ? " " : "; ");
+	note_text(note, text);
+	if (attempt->state == RACE_IDLE) {
+		note_text(note, " not tried");
+		return;
+	}
+	note_text(note, " at ");
+	note_ms(note, attempt->started_ns - contest->begun_ns);
+	if (attempt->state == RACE_RUNNING) {
+		note_text(note, ": given up after ");
+		note_ms(note, contest->settled_ns - attempt->started_ns);
+		return;
+	}
+	note_text(note, ": ");
+	if (attempt->state == RACE_CONNECTED)
+		note_text(note, "connected");
+	else
+		note_error(note, attempt->error);
+	note_text(note, " after ");
+	note_ms(note, attempt->ended_ns - attempt->started_ns);
+}
+
+void report_contest(struct note *note, const struct contest *contest)
+{
+	char text[ADDR_TEXT_MAX];
+
+	note_begin(note);
+	note_text(note, contest->name);
+	note_text(note, " port ");
+	note_number(note, contest->extra.port);
+	note_text(note, ":");
+	for (unsigned i = 0; i < contest->race.count; i++)
+		report_attempt(note, contest, i);
+
+	switch (contest->outcome) {
+	case CONTEST_WON:
+		addr_format(&contest->attempts[contest->winner].addr, text);
+		note_text(note, "; winner ");
+		note_text(note, text);
+		break;
+	case CONTEST_LOST:
+		note_text(note, "; no winner: ");
+		note_error(note, contest->error);
+		break;
+	case CONTEST_LEFT:
+		note_text(note, "; left to the program");
+		break;
+	}
+}

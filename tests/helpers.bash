@@ -1,0 +1,70 @@
+# Shared by the bats files: where things are, and how to run a program with and without libhe.
+#
+# HE_BUILD picks the build to test (default: build); HE_RUNTIME is what must be preloaded before an
+# instrumented library (a sanitizer's runtime), and is empty otherwise.
+# shellcheck shell=bash
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+B=${HE_BUILD:-$ROOT/build}
+[[ $B = /* ]] || B=$ROOT/$B
+# shellcheck disable=SC2034
+HE=$B/he
+LIBHE=$B/libhe.so
+# shellcheck disable=SC2034
+PROGRAMS=$B/tests
+export LAB_RELAY=${LAB_RELAY:-$B/tests/relay}
+
+# As words of a command, because a shell function cannot follow `timeout` or `lab_client`:
+#     run timeout 5 "${PRELOADED[@]}" wget ...
+# The race log goes to a file of the test, so that standard error stays what the program wrote.
+PRELOADED=(env "LD_PRELOAD=${HE_RUNTIME:+$HE_RUNTIME:}$LIBHE" HE_LOG=race
+	"HE_LOG_FILE=${BATS_TEST_TMPDIR:-/tmp}/races")
+# shellcheck disable=SC2034
+NATIVE=(env -u LD_PRELOAD)
+
+# races: the lines that libhe logged in this test.
+races() {
+	cat "$BATS_TEST_TMPDIR/races" 2>/dev/null || true
+}
+
+# assert_loaded PROGRAM: fails unless PROGRAM ran with libhe and reported a race: no preloaded test
+# may pass because the library was not there.
+assert_loaded() {
+	if ! races | grep -q "^libhe: $1\["; then
+		printf 'no race of %s was logged; the log holds:\n%s\n' "$1" "$(races)" >&2
+		return 1
+	fi
+}
+
+# refute_loaded: the control: this run had no libhe.
+refute_loaded() {
+	[[ -z $(races) ]] || { printf 'libhe ran in a control:\n%s\n' "$(races)" >&2; return 1; }
+}
+
+# requires COMMAND...: skips the test, visibly, when a program is not installed.
+requires() {
+	local command
+	for command; do
+		command -v "$command" >/dev/null || skip "$command is not installed"
+	done
+}
+
+# descriptors_mark, descriptors_check: no test leaves a descriptor open in its shell.
+descriptors_mark() {
+	DESCRIPTORS_BEFORE=$(ls "/proc/$BASHPID/fd" | wc -l)
+}
+
+descriptors_check() {
+	local now
+	now=$(ls "/proc/$BASHPID/fd" | wc -l)
+	[[ $now -eq ${DESCRIPTORS_BEFORE:-$now} ]] ||
+		{ echo "descriptors: $DESCRIPTORS_BEFORE before, $now after" >&2; return 1; }
+}
+
+setup() {
+	descriptors_mark
+}
+
+teardown() {
+	descriptors_check
+}
