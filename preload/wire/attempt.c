@@ -85,8 +85,9 @@ enum attempt_state attempt_start(struct attempt *attempt, const struct own *own,
 		return ATTEMPT_CONNECTED;
 	if (errno == EINPROGRESS)
 		return ATTEMPT_CONNECTING;
+	/* At once: the kernel found no way to send. Only a refusal can come from the network. */
 	*ret_error = errno;
-	return own_sent_nothing(attempt->fd) ? ATTEMPT_UNSENT : ATTEMPT_FAILED;
+	return errno == ECONNREFUSED ? ATTEMPT_FAILED : ATTEMPT_UNSENT;
 }
 
 enum attempt_state attempt_peek(const struct attempt *attempt)

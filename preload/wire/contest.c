@@ -5,6 +5,7 @@
 #include "base/note.h"
 #include "wire/graft.h"
 #include "wire/reactor.h"
+#include "wire/report.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -15,6 +16,9 @@
 
 /* A seat whose error no thread came for in this time was left by siglongjmp() or cancellation. */
 #define UNCLAIMED_NS CLOCK_NS_PER_S
+
+/* A route that is missing is found in a few microseconds; the nearest host takes longer. */
+#define QUICKER_THAN_NETWORK_NS (CLOCK_NS_PER_MS / 10)
 
 /* Descriptor numbers, modulo this, that contests run on: close() asks here first. */
 #define NUMBERS_MAX 1024
@@ -447,16 +451,26 @@ void contest_look(struct contest *contest, uint64_t now_ns)
 		contest_advance(contest, now_ns);
 }
 
+/*
+ * A blocking connect() that failed does not tell whether a packet was sent. An error that came
+ * sooner than any network answers, and is none that only a peer gives, was found on this machine.
+ */
+static bool was_unsent(int error, uint64_t took_ns)
+{
+	return error != ECONNREFUSED && error != ETIMEDOUT && took_ns < QUICKER_THAN_NETWORK_NS;
+}
+
 void contest_seat_ended(struct contest *contest, int error, uint64_t now_ns)
 {
+	const struct race_attempt *attempt = &contest->race.attempts[contest->seat];
 	enum race_end end = RACE_END_FAILED;
 
 	contest->seat_failed_ns = 0;
-	if (contest->race.attempts[contest->seat].state != RACE_RUNNING)
+	if (attempt->state != RACE_RUNNING)
 		return;
 	if (error == 0)
 		end = RACE_END_CONNECTED;
-	else if (own_sent_nothing(contest->attempts[contest->seat].fd))
+	else if (was_unsent(error, now_ns - attempt->started_ns))
 		end = RACE_END_UNSENT;
 	race_report(&contest->race, contest->seat, end, error, now_ns);
 }
@@ -515,19 +529,30 @@ unsigned contest_placed(const struct contest *contest)
 	return contest->seat;
 }
 
+static struct contest *open_in_range(unsigned first, unsigned last)
+{
+	for (size_t i = 0; i < CONTESTS_MAX; i++) {
+		unsigned fd = (unsigned)contests[i].own.fd;
+
+		if (contests[i].state == CONTEST_OPEN && fd >= first && fd <= last)
+			return &contests[i];
+	}
+	return NULL;
+}
+
 void contests_let_go(unsigned first, unsigned last)
 {
-	struct quiet quiet;
-	uint64_t now_ns;
+	for (;;) {
+		struct quiet quiet;
+		struct contest *contest;
 
-	contests_lock(&quiet);
-	now_ns = clock_now_ns();
-	for (size_t i = 0; i < CONTESTS_MAX; i++) {
-		struct contest *contest = &contests[i];
-		unsigned fd = (unsigned)contest->own.fd;
-
-		if (contest->state == CONTEST_OPEN && fd >= first && fd <= last)
-			contest_leave(contest, now_ns);
+		contests_lock(&quiet);
+		contest = open_in_range(first, last);
+		if (contest == NULL) {
+			contests_unlock(&quiet);
+			return;
+		}
+		contest_leave(contest, clock_now_ns());
+		report_and_unlock(contest, &quiet);
 	}
-	contests_unlock(&quiet);
 }

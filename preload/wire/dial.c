@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/libc.h"
-#include "base/note.h"
 #include "wire/report.h"
 
 #include <errno.h>
@@ -18,6 +17,7 @@ struct visit {
 	uint64_t send_deadline_ns; /* SO_SNDTIMEO counts from the first call; CLOCK_NEVER: none */
 	struct timeval send_timeout;
 	bool send_timeout_changed;
+	bool reseated; /* it waits on another socket than it began with */
 };
 
 enum verdict {
@@ -91,6 +91,7 @@ static enum verdict move_on(struct visit *visit, uint64_t now_ns)
 		restore_send_timeout(visit);
 		r = contest_reseat(contest, now_ns);
 		if (r == 0) {
+			visit->reseated = true;
 			cut_send_timeout(visit, now_ns);
 			return VERDICT_AGAIN;
 		}
@@ -165,36 +166,6 @@ static int outcome(const struct contest *contest, int error, struct dial_failure
 	}
 }
 
-static void give_back(struct visit *visit)
-{
-	struct contest *contest = visit->contest;
-
-	contest->waiters--;
-	if (contest->waiters == 0)
-		contest_free(contest);
-	contests_unlock(&visit->quiet);
-}
-
-/*
- * Gives the contest back and tells the log. Not inlined: the line lies on the stack, and without a
- * log a connect() in a handler on a small alternate stack shall not need room for it.
- */
-__attribute__((noinline)) static void give_back_and_tell(struct visit *visit)
-{
-	struct contest *contest = visit->contest;
-	int log_fd = contest->log_fd;
-	struct note note;
-
-	report_contest(&note, contest);
-	contest->log_fd = NOTE_STDERR;
-	contest->told = true;
-	give_back(visit);
-	/* Outside the lock: a full pipe may make us wait, as it would any line of the log. */
-	note_write(&note, log_fd);
-	if (log_fd != NOTE_STDERR)
-		(void)libc_close(log_fd);
-}
-
 /* Reads the outcome, if there is one yet. With the lock, which it releases. */
 static int depart(struct visit *visit, int error, struct dial_failures *ret_failures)
 {
@@ -207,10 +178,8 @@ static int depart(struct visit *visit, int error, struct dial_failures *ret_fail
 	}
 	restore_send_timeout(visit);
 	r = outcome(contest, error, ret_failures);
-	if (note_wants(NOTE_RACE) && !contest->told)
-		give_back_and_tell(visit);
-	else
-		give_back(visit);
+	contest->waiters--;
+	report_and_unlock(contest, &visit->quiet);
 	return r;
 }
 
@@ -222,11 +191,19 @@ static void nap(uint64_t until_ns)
 	(void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
 }
 
-/* `error` is what the last real connect() said; enters without the lock. */
+/* The real connect(); returns 0 or an errno value. */
+static int wait_on_number(const struct visit *visit, const struct sockaddr *sa, socklen_t len)
+{
+	int error = libc_connect(visit->contest->own.fd, sa, len) == 0 ? 0 : errno;
+
+	/* The kernel's words for a time limit differ between a first and a further call: ours. */
+	return error == EALREADY && visit->reseated ? EINPROGRESS : error;
+}
+
+/* Enters and leaves without the lock. Returns as dial() does. */
 static int stay(struct visit *visit, const struct sockaddr *sa, socklen_t len,
                 struct dial_failures *ret_failures)
 {
-	int fd = visit->contest->own.fd;
 	enum verdict verdict = VERDICT_AGAIN;
 	int error = 0;
 
@@ -234,7 +211,7 @@ static int stay(struct visit *visit, const struct sockaddr *sa, socklen_t len,
 		uint64_t now_ns;
 
 		if (verdict == VERDICT_AGAIN)
-			error = libc_connect(fd, sa, len) == 0 ? 0 : errno;
+			error = wait_on_number(visit, sa, len);
 		else
 			nap(visit->nap_until_ns);
 

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
-#include <stddef.h>
 
 /* RFC 9293 section 3.7.1: what TCP_MAXSEG reads while nobody has set it. */
 #define MAX_SEGMENT_UNSET 536
@@ -95,15 +94,4 @@ bool own_is(int fd, uint64_t cookie)
 	uint64_t now = 0;
 
 	return own_cookie(fd, &now) == 0 && now == cookie;
-}
-
-bool own_sent_nothing(int fd)
-{
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
-
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
-		return false;
-	return len >= offsetof(struct tcp_info, tcpi_segs_out) + sizeof(info.tcpi_segs_out) &&
-	       info.tcpi_segs_out == 0;
 }

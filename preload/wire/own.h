@@ -43,7 +43,4 @@ int own_cookie(int fd, uint64_t *ret_cookie);
 /* True when the descriptor still is that socket. */
 bool own_is(int fd, uint64_t cookie);
 
-/* True when a TCP socket surely sent no packet so far. */
-bool own_sent_nothing(int fd);
-
 #endif

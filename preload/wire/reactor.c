@@ -1,7 +1,6 @@
 #include "wire/reactor.h"
 
 #include "base/clock.h"
-#include "base/libc.h"
 #include "wire/contest.h"
 #include "wire/report.h"
 
@@ -54,8 +53,7 @@ static void mark_touched(size_t count)
 /* A contest whose thread never came back for the outcome: tell about it in its place. */
 static bool wants_telling(const struct contest *contest, uint64_t now_ns)
 {
-	return contest->state == CONTEST_SETTLED && !contest->told && note_wants(NOTE_RACE) &&
-	       now_ns - contest->settled_ns > LINGER_NS / 2;
+	return report_is_due(contest) && now_ns - contest->settled_ns > LINGER_NS / 2;
 }
 
 static struct contest *look_at_all(uint64_t now_ns, uint64_t *ret_until_ns, size_t *ret_count)
@@ -83,23 +81,6 @@ static struct contest *look_at_all(uint64_t now_ns, uint64_t *ret_until_ns, size
 	return untold;
 }
 
-static void tell(struct contest *contest, const struct quiet *quiet)
-{
-	struct note note;
-	int log_fd = contest->log_fd;
-
-	report_contest(&note, contest);
-	contest->told = true;
-	contest->log_fd = NOTE_STDERR;
-	if (contest->waiters == 0)
-		contest_free(contest);
-	/* A write may block, and must not do so under the lock. */
-	contests_unlock(quiet);
-	note_write(&note, log_fd);
-	if (log_fd != NOTE_STDERR)
-		(void)libc_close(log_fd);
-}
-
 static void *run(void *unused)
 {
 	uint64_t busy_ns = clock_now_ns();
@@ -118,7 +99,7 @@ static void *run(void *unused)
 		mark_touched(count);
 		untold = look_at_all(now_ns, &until_ns, &count);
 		if (untold != NULL) {
-			tell(untold, &quiet);
+			report_and_unlock(untold, &quiet);
 			continue;
 		}
 		if (contests_exist())

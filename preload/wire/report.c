@@ -1,6 +1,7 @@
 #include "wire/report.h"
 
-#include "base/clock.h"
+#include "base/libc.h"
+#include "base/note.h"
 
 static void report_attempt(struct note *note, const struct contest *contest, unsigned i)
 {
@@ -30,7 +31,7 @@ static void report_attempt(struct note *note, const struct contest *contest, uns
 	note_ms(note, attempt->ended_ns - attempt->started_ns);
 }
 
-void report_contest(struct note *note, const struct contest *contest)
+static void report_contest(struct note *note, const struct contest *contest)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -56,4 +57,41 @@ void report_contest(struct note *note, const struct contest *contest)
 		note_text(note, "; left to the program");
 		break;
 	}
+}
+
+bool report_is_due(const struct contest *contest)
+{
+	return contest->state == CONTEST_SETTLED && !contest->told && note_wants(NOTE_RACE);
+}
+
+/*
+ * Not inlined: the line lies on the stack, and without a log a connect() in a handler on a small
+ * alternate stack shall not need room for it.
+ */
+__attribute__((noinline)) static void write_report(struct contest *contest,
+                                                   const struct quiet *quiet)
+{
+	int log_fd = contest->log_fd;
+	struct note note;
+
+	report_contest(&note, contest);
+	contest->log_fd = NOTE_STDERR;
+	contest->told = true;
+	if (contest->waiters == 0)
+		contest_free(contest);
+	contests_unlock(quiet);
+	note_write(&note, log_fd);
+	if (log_fd != NOTE_STDERR)
+		(void)libc_close(log_fd);
+}
+
+void report_and_unlock(struct contest *contest, const struct quiet *quiet)
+{
+	if (report_is_due(contest)) {
+		write_report(contest, quiet);
+		return;
+	}
+	if (contest->state == CONTEST_SETTLED && contest->waiters == 0)
+		contest_free(contest);
+	contests_unlock(quiet);
 }

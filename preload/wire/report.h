@@ -5,10 +5,16 @@
 #ifndef WIRE_REPORT_H
 #define WIRE_REPORT_H
 
-#include "base/note.h"
 #include "wire/contest.h"
 
-/* Builds the line for a settled contest; with the lock held. */
-void report_contest(struct note *note, const struct contest *contest);
+/*
+ * Tells about a settled contest, if the log wants that and nobody has told yet. Takes the contests'
+ * lock as held and releases it before it writes: a full pipe may make the writer wait. The contest
+ * goes back to the table when no thread waits for its outcome.
+ */
+void report_and_unlock(struct contest *contest, const struct quiet *quiet);
+
+/* True when report_and_unlock() would write. */
+bool report_is_due(const struct contest *contest);
 
 #endif

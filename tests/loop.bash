@@ -1,0 +1,94 @@
+# A network on loopback alone, in a namespace of its own, for what a program observes where round
+# trips do not matter. Needs root or unprivileged user namespaces; nothing else.
+#
+# Addresses, all on port 7001:          names, in the order that getaddrinfo() returns:
+#   fd93::10 10.93.0.10   answer          healthy     fd93::10 10.93.0.10
+#   fd93::d1 fd93::d2     blackholed      black       fd93::d1 10.93.0.10
+#   10.93.0.66 .67        blackholed      refused     fd93::e1 10.93.0.10
+#   fd93::e1 10.93.0.68   refuse          mix         fd93::d1 fd93::d2 10.93.0.66 10.93.0.10
+#                                         alldead     fd93::d1 10.93.0.66
+#                                         allrefused  fd93::e1 10.93.0.68
+#                                         two4        10.93.0.66 10.93.0.10
+#                                         half        fd93::e1 fd93::d1 10.93.0.10
+# A black hole is a listener whose backlog is full.
+# shellcheck shell=bash
+
+LOOP_PORT=7001
+
+loop_possible() {
+	[[ $EUID -eq 0 ]] || unshare -Urnm true 2>/dev/null || {
+		echo "needs root or unprivileged user namespaces"
+		return 1
+	}
+	command -v ip >/dev/null || { echo "needs ip (Debian: iproute2)"; return 1; }
+}
+
+# The inside of the namespace: sets it up, starts the servers, stays until its input ends.
+loop_inside() {
+	local dir=$1 address
+	ip link set lo up
+	for address in fd93::10 fd93::d1 fd93::d2 fd93::e1; do
+		ip address add "$address/128" dev lo nodad
+	done
+	for address in 10 66 67 68 9; do
+		ip address add "10.93.0.$address/32" dev lo
+	done
+	# A dead connect ends after three seconds.
+	sysctl -qw net.ipv4.tcp_syn_retries=1
+	sysctl -qw net.ipv4.tcp_syn_linear_timeouts=0 2>/dev/null || true
+	cat >"$dir/hosts" <<-END
+		127.0.0.1 localhost
+		fd93::e1 refused allrefused half
+		fd93::d1 black mix alldead half
+		fd93::d2 mix
+		fd93::10 healthy
+		10.93.0.66 mix alldead two4
+		10.93.0.68 allrefused
+		10.93.0.10 healthy black refused mix two4 half
+	END
+	printf 'hosts: files\n' >"$dir/nsswitch.conf"
+	printf 'precedence ::/0 100\nprecedence ::ffff:0:0/96 1\n' >"$dir/gai.conf"
+	touch "$dir/resolv.conf"
+	for file in hosts nsswitch.conf gai.conf resolv.conf; do
+		[[ -e /etc/$file ]] && mount --bind "$dir/$file" "/etc/$file"
+	done
+	# bash gives background commands /dev/null to read, unless told otherwise.
+	exec 4<&0
+	"$B/tests/blackhole" $LOOP_PORT fd93::d1 fd93::d2 10.93.0.66 10.93.0.67 \
+		<&4 >"$dir/blackhole.out" &
+	"$B/tests/greet" $LOOP_PORT fd93::10 10.93.0.10 <&4 >"$dir/greet.out" &
+	wait
+}
+
+# loop_start DIR: makes the namespace and its servers; DIR is for its files.
+loop_start() {
+	local dir=$1 flags=-nm tries
+	[[ $EUID -eq 0 ]] || flags=-Urnm
+	mkfifo "$dir/hold"
+	sleep infinity >"$dir/hold" 3>&- &
+	LOOP_HOLD=$!
+	export -f loop_inside
+	B=$B LOOP_PORT=$LOOP_PORT unshare $flags bash -c 'loop_inside "$1"' _ "$dir" \
+		<"$dir/hold" >"$dir/inside.out" 2>&1 3>&- &
+	LOOP_PID=$!
+	export LOOP_HOLD LOOP_PID
+	for ((tries = 0; tries < 200; tries++)); do
+		grep -qs READY "$dir/blackhole.out" && grep -qs READY "$dir/greet.out" && return 0
+		sleep 0.05
+	done
+	cat "$dir/inside.out" >&2
+	return 1
+}
+
+# loop CMD...: runs a command inside.
+loop() {
+	local user=()
+	[[ $EUID -eq 0 ]] || user=(-U --preserve-credentials)
+	nsenter -t "$LOOP_PID" -n -m "${user[@]}" --wd="$PWD" "$@"
+}
+
+loop_stop() {
+	[[ -n ${LOOP_HOLD:-} ]] || return 0
+	kill "$LOOP_HOLD" 2>/dev/null || true
+	wait "$LOOP_PID" 2>/dev/null || true
+}

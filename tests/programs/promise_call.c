@@ -1,0 +1,321 @@
+/* What connect() itself promises: results, errors, signals, time limits, cancellation. */
+#include "promise.h"
+
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/time.h>
+
+#define GOOD4 "10.93.0.10"
+#define GOOD6 "fd93::10"
+
+static void errno_is_kept_on_success(void)
+{
+	struct names names = resolve("black");
+	int fd = open_for(names.at[0]);
+
+	errno = E2BIG;
+	CHECK(connect_to(fd, names.at[0]) == 0);
+	CHECK(errno == E2BIG);
+	CHECK(peer_is(fd, GOOD4));
+}
+
+static void names_are_the_winners(void)
+{
+	struct names names = resolve("black");
+	int fd = open_for(names.at[0]);
+	struct sockaddr_storage own;
+	socklen_t len = sizeof(own);
+
+	CHECK(names.at[0]->ai_family == AF_INET6);
+	CHECK(connect_to(fd, names.at[0]) == 0);
+	CHECK(getsockname(fd, (struct sockaddr *)&own, &len) == 0 && own.ss_family == AF_INET);
+	CHECK(option_of(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET);
+	CHECK(option_of(fd, SOL_SOCKET, SO_ERROR) == 0);
+	/* A connected socket, as the kernel sees it. */
+	CHECK(connect_to(fd, names.at[1]) < 0 && errno == EISCONN);
+}
+
+static void healthy_uses_the_own_socket(void)
+{
+	struct names names = resolve("healthy");
+	int fd = open_for(names.at[0]);
+	uint64_t before, after;
+	socklen_t len = sizeof(before);
+	int count = descriptors();
+
+	CHECK(getsockopt(fd, SOL_SOCKET, SO_COOKIE, &before, &len) == 0);
+	CHECK(connect_to(fd, names.at[0]) == 0);
+	CHECK(getsockopt(fd, SOL_SOCKET, SO_COOKIE, &after, &len) == 0);
+	CHECK(before == after && peer_is(fd, GOOD6));
+	CHECK(descriptors() == count);
+}
+
+static void last_error_is_the_requested_ones(void)
+{
+	struct names names = resolve("allrefused");
+	int fd = open_for(names.at[0]);
+	long start;
+
+	CHECK(connect_to(fd, names.at[0]) < 0 && errno == ECONNREFUSED);
+	/* The rest of the list, as a program walks it: told once, at once. */
+	start = now_ms();
+	fd = open_for(names.at[1]);
+	CHECK(connect_to(fd, names.at[1]) < 0 && errno == ECONNREFUSED);
+	CHECK(now_ms() - start < 8); /* a race would take RACE_PACE: 10 ms */
+}
+
+static void dead_list_is_waited_for_once(void)
+{
+	struct names names = resolve("alldead");
+	long start = now_ms(), first;
+	int fd = open_for(names.at[0]);
+
+	CHECK(connect_to(fd, names.at[0]) < 0 && errno == ETIMEDOUT);
+	first = now_ms() - start;
+	close(fd);
+	start = now_ms();
+	fd = open_for(names.at[1]);
+	CHECK(connect_to(fd, names.at[1]) < 0 && errno == ETIMEDOUT);
+	CHECK(now_ms() - start < first / 4);
+	close(fd);
+	/* Once: a third call waits again. */
+	start = now_ms();
+	fd = open_for(names.at[1]);
+	CHECK(connect_to(fd, names.at[1]) < 0 && errno == ETIMEDOUT);
+	CHECK(now_ms() - start > first / 2);
+}
+
+static volatile sig_atomic_t handled;
+static sigjmp_buf jump;
+
+static void count_signal(int number)
+{
+	(void)number;
+	handled++;
+}
+
+static void jump_out(int number)
+{
+	(void)number;
+	siglongjmp(jump, 1);
+}
+
+static void alarm_in(long ms, void (*handler)(int), int flags)
+{
+	struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+	struct itimerval timer = {.it_value.tv_usec = ms * 1000};
+
+	CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+	CHECK(setitimer(ITIMER_REAL, &timer, NULL) == 0);
+}
+
+static void signal_interrupts(void)
+{
+	struct names names = resolve("black");
+	int fd = open_for(names.at[0]);
+	long start = now_ms();
+
+	alarm_in(100, count_signal, 0);
+	CHECK(connect_to(fd, names.at[0]) < 0 && errno == EINTR);
+	CHECK(handled == 1 && now_ms() - start >= 99 && now_ms() - start < 240);
+	/* The connection goes on; asking again waits for it. */
+	CHECK(connect_to(fd, names.at[0]) == 0);
+	CHECK(now_ms() - start >= 249 && peer_is(fd, GOOD4));
+}
+
+static void signal_interrupts_then_poll(void)
+{
+	struct names names = resolve("black");
+	int fd = open_for(names.at[0]);
+	struct pollfd watch = {.fd = fd, .events = POLLOUT};
+
+	alarm_in(100, count_signal, 0);
+	CHECK(connect_to(fd, names.at[0]) < 0 && errno == EINTR);
+	CHECK(poll(&watch, 1, 2000) == 1 && watch.revents == POLLOUT);
+	CHECK(option_of(fd, SOL_SOCKET, SO_ERROR) == 0 && peer_is(fd, GOOD4));
+}
+
+static void signal_restarts(void)
+{
+	struct names names = resolve("black");
+	int fd = open_for(names.at[0]);
+
+	alarm_in(100, count_signal, SA_RESTART);
+	CHECK(connect_to(fd, names.at[0]) == 0);
+	CHECK(handled == 1 && peer_is(fd, GOOD4));
+}
+
+static void many_signals_restart(void)
+{
+	struct names names = resolve("mix");
+	int fd = open_for(names.at[0]);
+	struct sigaction action = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
+	struct itimerval timer = {.it_value.tv_usec = 1000, .it_interval.tv_usec = 1000};
+
+	CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+	CHECK(setitimer(ITIMER_REAL, &timer, NULL) == 0);
+	CHECK(connect_to(fd, names.at[0]) == 0);
+	CHECK(handled > 100 && peer_is(fd, GOOD4));
+}
+
+static void set_send_timeout(int fd, long ms)
+{
+	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	CHECK(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) == 0);
+}
+
+static void check_send_timeout(int fd, long ms)
+{
+	struct timeval tv = {0};
+	socklen_t len = sizeof(tv);
+
+	CHECK(getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, &len) == 0);
+	/* The kernel rounds up to its ticks. */
+	CHECK(tv.tv_sec * 1000 + tv.tv_usec / 1000 >= ms && tv.tv_sec * 1000 < ms + 1000);
+}
+
+static void send_timeout_ends_the_call(void)
+{
+	struct names names = resolve("black");
+	int fd = open_for(names.at[0]);
+	struct pollfd watch = {.fd = fd, .events = POLLOUT};
+	long start = now_ms();
+
+	set_send_timeout(fd, 120);
+	CHECK(connect_to(fd, names.at[0]) < 0 && errno == EINPROGRESS);
+	CHECK(now_ms() - start >= 119 && now_ms() - start < 240);
+	CHECK(poll(&watch, 1, 2000) == 1 && watch.revents == POLLOUT);
+	CHECK(peer_is(fd, GOOD4));
+	check_send_timeout(fd, 120);
+}
+
+static void send_timeout_counts_once(void)
+{
+	/* The first address is refused, the thread waits again on the second, which is dead. */
+	struct names names = resolve("half");
+	int fd = open_for(names.at[0]);
+	long start = now_ms();
+
+	names = resolve_as("half", AF_INET6);
+	set_send_timeout(fd, 400);
+	CHECK(connect_to(fd, names.at[0]) < 0 && errno == EINPROGRESS);
+	CHECK(now_ms() - start >= 399 && now_ms() - start < 700);
+	check_send_timeout(fd, 400);
+}
+
+static void longjmp_then_close(void)
+{
+	struct names names = resolve("black");
+	int fd = open_for(names.at[0]);
+	int before = descriptors();
+
+	if (sigsetjmp(jump, 1) == 0) {
+		alarm_in(100, jump_out, 0);
+		connect_to(fd, names.at[0]);
+		CHECK(!"the signal came");
+	}
+	close(fd);
+	CHECK(descriptors() == before - 1);
+	/* The next connection races as if nothing had been. */
+	fd = open_for(names.at[0]);
+	CHECK(connect_to(fd, names.at[0]) == 0 && peer_is(fd, GOOD4));
+}
+
+static void longjmp_then_poll(void)
+{
+	struct names names = resolve("black");
+	int fd = open_for(names.at[0]);
+	struct pollfd watch = {.fd = fd, .events = POLLOUT};
+
+	if (sigsetjmp(jump, 1) == 0) {
+		alarm_in(100, jump_out, 0);
+		connect_to(fd, names.at[0]);
+		CHECK(!"the signal came");
+	}
+	CHECK(poll(&watch, 1, 2000) == 1);
+	CHECK(option_of(fd, SOL_SOCKET, SO_ERROR) == 0 && peer_is(fd, GOOD4));
+}
+
+static void *connect_in_thread(void *pointer)
+{
+	struct names names = resolve("black");
+
+	connect_to(*(int *)pointer, names.at[0]);
+	return NULL;
+}
+
+static void cancellation_ends_the_thread(void)
+{
+	struct names names = resolve("black");
+	int fd = open_for(names.at[0]);
+	int before = descriptors();
+	pthread_t thread;
+	void *result;
+	long start;
+
+	CHECK(pthread_create(&thread, NULL, connect_in_thread, &fd) == 0);
+	sleep_ms(100);
+	start = now_ms();
+	CHECK(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0);
+	CHECK(result == PTHREAD_CANCELED && now_ms() - start < 100);
+	close(fd);
+	CHECK(descriptors() == before - 1);
+}
+
+static int handler_fd;
+static struct names handler_names;
+
+static void connect_in_handler_now(int number)
+{
+	(void)number;
+	CHECK(connect_to(handler_fd, handler_names.at[0]) == 0);
+	handled++;
+}
+
+static void connect_in_handler(void)
+{
+	struct names names = resolve("black");
+	int fd = open_for(names.at[0]);
+
+	/* Inside a race, so that the reactor runs already. */
+	handler_names = resolve("half");
+	handler_fd = open_for(handler_names.at[0]);
+	alarm_in(100, connect_in_handler_now, SA_RESTART);
+	CHECK(connect_to(fd, names.at[0]) == 0);
+	CHECK(handled == 1 && peer_is(fd, GOOD4) && peer_is(handler_fd, GOOD4));
+}
+
+static void first_connect_in_handler_is_native(void)
+{
+	handler_names = resolve("healthy");
+	handler_fd = open_for(handler_names.at[0]);
+	alarm_in(50, connect_in_handler_now, 0);
+	sleep_ms(200);
+	CHECK(handled == 1 && peer_is(handler_fd, GOOD6));
+}
+
+static const struct promise promises[] = {
+    {"errno-is-kept-on-success", errno_is_kept_on_success},
+    {"names-are-the-winners", names_are_the_winners},
+    {"healthy-uses-the-own-socket", healthy_uses_the_own_socket},
+    {"last-error-is-the-requested-ones", last_error_is_the_requested_ones},
+    {"dead-list-is-waited-for-once", dead_list_is_waited_for_once},
+    {"signal-interrupts", signal_interrupts},
+    {"signal-interrupts-then-poll", signal_interrupts_then_poll},
+    {"signal-restarts", signal_restarts},
+    {"many-signals-restart", many_signals_restart},
+    {"send-timeout-ends-the-call", send_timeout_ends_the_call},
+    {"send-timeout-counts-once", send_timeout_counts_once},
+    {"longjmp-then-close", longjmp_then_close},
+    {"longjmp-then-poll", longjmp_then_poll},
+    {"cancellation-ends-the-thread", cancellation_ends_the_thread},
+    {"connect-in-handler", connect_in_handler},
+    {"first-connect-in-handler-is-native", first_connect_in_handler_is_native},
+};
+
+int main(int argc, char **argv)
+{
+	return promise_main(argc, argv, promises, sizeof(promises) / sizeof(promises[0]));
+}
