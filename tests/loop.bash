@@ -92,3 +92,27 @@ loop_stop() {
 	kill "$LOOP_HOLD" 2>/dev/null || true
 	wait "$LOOP_PID" 2>/dev/null || true
 }
+
+# promise PROGRAM CASE passes|fails: runs a case of a promise program with libhe, where it must pass;
+# the last word says what its control without libhe must do, at the same time.
+promise() {
+	local program=$PROGRAMS/$1 case=$2 control=$3 status=0 native=0
+	loop timeout 30 "${NATIVE[@]}" "$program" "$case" >"$BATS_TEST_TMPDIR/native" 2>&1 3>&- &
+	local pid=$!
+	run loop timeout 30 "${PRELOADED[@]}" "$program" "$case"
+	wait "$pid" || native=$?
+	# shellcheck disable=SC2154
+	[[ $status -ne 77 ]] || skip "${lines[0]#skip: }"
+	echo "$output" >&2
+	races >&2
+	[[ $status -eq 0 && $output == *"ok $case"* && $output == *"with libhe"* ]] || return 1
+	case $control in
+	passes) [[ $native -eq 0 ]] ;;
+	fails) [[ $native -eq 1 ]] ;;
+	esac || {
+		printf 'the control did not do as it must (%s), status %s: %s\n' \
+			"$control" "$native" "$(<"$BATS_TEST_TMPDIR/native")" >&2
+		return 1
+	}
+	[[ $(<"$BATS_TEST_TMPDIR/native") != *"with libhe"* ]]
+}

@@ -12,6 +12,7 @@ static const char *const names[LIBC_FUNCTIONS] = {
     [LIBC_CONNECT] = "connect",
     [LIBC_DUP2] = "dup2",
     [LIBC_DUP3] = "dup3",
+    [LIBC_EPOLL_CTL] = "epoll_ctl",
     [LIBC_GETADDRINFO] = "getaddrinfo",
     [LIBC_GETHOSTBYNAME] = "gethostbyname",
     [LIBC_GETHOSTBYNAME2] = "gethostbyname2",
@@ -96,6 +97,13 @@ int libc_dup3(int old_fd, int new_fd, int flags)
 	int (*next)(int, int, int) = libc_next(LIBC_DUP3);
 
 	return next(old_fd, new_fd, flags);
+}
+
+int libc_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+{
+	int (*next)(int, int, int, struct epoll_event *) = libc_next(LIBC_EPOLL_CTL);
+
+	return next(set, operation, fd, event);
 }
 
 int libc_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,

@@ -25,6 +25,7 @@ enum libc_function {
 	LIBC_CONNECT,
 	LIBC_DUP2,
 	LIBC_DUP3,
+	LIBC_EPOLL_CTL,
 	LIBC_GETADDRINFO,
 	LIBC_GETHOSTBYNAME,
 	LIBC_GETHOSTBYNAME2,
@@ -47,6 +48,8 @@ void libc_closefrom(int first);
 int libc_connect(int fd, const struct sockaddr *addr, socklen_t len);
 int libc_dup2(int old_fd, int new_fd);
 int libc_dup3(int old_fd, int new_fd, int flags);
+struct epoll_event;
+int libc_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
 int libc_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                      struct addrinfo **ret_list);
 struct hostent *libc_gethostbyname(const char *name);

@@ -1,6 +1,6 @@
 #include "edge/eligible.h"
 
-enum eligible eligible_socket(const struct own *own, bool any_port)
+enum eligible eligible_socket(const struct own *own, bool any_port, bool in_epoll)
 {
 	if (own->nonblocking)
 		return PASS_NONBLOCKING;
@@ -12,6 +12,8 @@ enum eligible eligible_socket(const struct own *own, bool any_port)
 		return PASS_FAST_OPEN;
 	if (own->repairing)
 		return PASS_REPAIRING;
+	if (in_epoll)
+		return PASS_IN_EPOLL;
 	return ELIGIBLE;
 }
 
@@ -36,6 +38,8 @@ const char *eligible_text(enum eligible reason)
 		return "passed on: TCP_FASTOPEN_CONNECT is set";
 	case PASS_REPAIRING:
 		return "passed on: TCP_REPAIR is set";
+	case PASS_IN_EPOLL:
+		return "passed on: an epoll set has the socket";
 	case PASS_OWN_RACE:
 		return "passed on: the program races by itself";
 	case PASS_NO_RESOURCES:

@@ -18,12 +18,16 @@ enum eligible {
 	PASS_BOUND_PORT,   /* the program chose its port: a second socket cannot have it as well */
 	PASS_FAST_OPEN,    /* TCP_FASTOPEN_CONNECT: connect() succeeds before any handshake */
 	PASS_REPAIRING,    /* TCP_REPAIR: likewise */
+	PASS_IN_EPOLL,     /* an epoll set has it: replacing the socket would lose that */
 	PASS_OWN_RACE,     /* the program races by itself */
 	PASS_NO_RESOURCES, /* no descriptor, thread or place left for a race */
 };
 
-/* The socket's own reasons; `any_port` says that its port, if any, is the kernel's choice. */
-enum eligible eligible_socket(const struct own *own, bool any_port);
+/*
+ * The socket's own reasons; `any_port` says that its port, if any, is the kernel's choice, and
+ * `in_epoll` that an epoll set has it.
+ */
+enum eligible eligible_socket(const struct own *own, bool any_port, bool in_epoll);
 
 /* A few words for the log. */
 const char *eligible_text(enum eligible reason);

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 /* Our own prototypes for what glibc declares with attributes that a definition cannot repeat. */
@@ -185,5 +186,21 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 	if (r == 0 && level == IPPROTO_IPV6 && name == IPV6_V6ONLY && len >= sizeof(int) &&
 	    *(const int *)value == 0)
 		set_mark(MARK_DUAL_STACK, fd);
+	return r;
+}
+
+/*
+ * A socket in an epoll set stays what it is: registrations belong to the socket, and would be lost
+ * with it. So a race that runs is given up, and one that would begin does not.
+ */
+EXPORT int epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+{
+	int r;
+
+	if (operation == EPOLL_CTL_ADD && is_racing(fd))
+		contests_let_go((unsigned)fd, (unsigned)fd);
+	r = libc_epoll_ctl(set, operation, fd, event);
+	if (r == 0 && operation == EPOLL_CTL_ADD)
+		set_mark(MARK_IN_EPOLL, fd);
 	return r;
 }

@@ -93,7 +93,8 @@ int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct
 		return pass(PASS_NOT_TCP);
 	if (is_own_race(fd, addr, extra))
 		return pass(PASS_OWN_RACE);
-	reason = eligible_socket(&request.own, marks_has(MARK_ANY_PORT, fd, request.own.cookie));
+	reason = eligible_socket(&request.own, marks_has(MARK_ANY_PORT, fd, request.own.cookie),
+	                         marks_has(MARK_IN_EPOLL, fd, request.own.cookie));
 	if (reason != ELIGIBLE)
 		return pass(reason);
 

@@ -2,7 +2,7 @@
 
 #include <stdatomic.h>
 
-/* The usual limit of descriptors: programs with more may lose a mark. 16 KiB of .bss. */
+/* The usual limit of descriptors: programs with more may lose a mark. 24 KiB of .bss. */
 #define MARKED_MAX 1024
 
 /* A cookie is never 0. */

@@ -1,6 +1,5 @@
 /*
- * memory/marks: the two things that a program did to a socket and that the kernel does not tell
- * afterwards. Kept by descriptor number together with the socket's cookie, so that a number that
+ * memory/marks: what a program did to a socket and the kernel does not tell afterwards. Kept by descriptor number together with the socket's cookie, so that a number that
  * was closed and used again, even behind our back, does not inherit them.
  *
  * Fixed memory; a collision forgets the older mark, and then the socket counts as unmarked.
@@ -17,6 +16,8 @@ enum mark {
 	MARK_DUAL_STACK,
 	/* bind() was called with port 0: the port that the socket has is nobody's choice. */
 	MARK_ANY_PORT,
+	/* It was added to an epoll set, which would lose it if another socket took its place. */
+	MARK_IN_EPOLL,
 	MARKS
 };
 

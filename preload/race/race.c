@@ -97,6 +97,7 @@ void race_report(struct race *race, unsigned attempt, enum race_end end, int err
 void race_forfeit(struct race *race, unsigned attempt, int error)
 {
 	race->attempts[attempt].state = RACE_FAILED;
+	race->attempts[attempt].forfeited = true;
 	race->attempts[attempt].error = error;
 }
 

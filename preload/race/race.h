@@ -52,6 +52,7 @@ struct race_attempt {
 	enum race_state state;
 	bool unpaced; /* a loopback address: no network to spare */
 	bool unsent;
+	bool forfeited; /* it could not be used: the error is not the network's */
 	int error; /* errno value once RACE_FAILED */
 	uint64_t started_ns, ended_ns;
 };
@@ -90,8 +91,8 @@ void race_report(struct race *race, unsigned attempt, enum race_end end, int err
                  uint64_t now_ns);
 
 /*
- * Attempt `attempt`, which is connected, cannot be used after all, because of `error`: the race
- * goes on without it.
+ * Attempt `attempt`, whose end was reported, cannot be used after all, because of `error`: the
+ * race goes on without it.
  */
 void race_forfeit(struct race *race, unsigned attempt, int error);
 

@@ -117,7 +117,14 @@ enum attempt_state attempt_look(const struct attempt *attempt, int *ret_error)
 
 void attempt_close(struct attempt *attempt)
 {
-	if (attempt->fd >= 0 && own_is(attempt->fd, attempt->cookie))
+	uint64_t cookie = attempt->cookie;
+	int r;
+
+	if (attempt->fd < 0)
+		return;
+	/* A program that closes every number may have closed ours, and have another file there. */
+	r = own_cookie(attempt->fd, &cookie);
+	if (r != -EBADF && r != -ENOTSOCK && cookie == attempt->cookie)
 		(void)libc_close(attempt->fd);
 	attempt->fd = -1;
 }

@@ -437,6 +437,11 @@ static void look_at_seat(struct contest *contest, uint64_t now_ns)
 void contest_look(struct contest *contest, uint64_t now_ns)
 {
 	contest->touched = false;
+	/* A raw close() is noticed here at the latest: nothing is started for a socket that is gone. */
+	if (!own_is(contest->own.fd, contest->attempts[contest->seat].cookie)) {
+		contest_leave(contest, now_ns);
+		return;
+	}
 	for (unsigned i = 0; i < contest->race.next; i++) {
 		int error = 0;
 		enum attempt_state state;
@@ -490,6 +495,7 @@ int contest_reseat(struct contest *contest, uint64_t now_ns)
 		}
 		if (r < 0) {
 			report(contest, i, ATTEMPT_FAILED, -r, now_ns);
+			race_forfeit(&contest->race, i, -r);
 			continue;
 		}
 		if (contest->seat != 0)

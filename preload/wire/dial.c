@@ -141,13 +141,20 @@ static enum verdict came_back(struct visit *visit, int error, uint64_t now_ns)
 	return move_on(visit, now_ns);
 }
 
+/*
+ * Only what the network said, and what took a wait to learn. An attempt that failed on this machine
+ * may have done so for a reason of ours (no descriptor, an option that we could not set), and the
+ * program's own try of that address shall not suffer for it.
+ */
 static void gather_failures(const struct contest *contest, struct dial_failures *ret)
 {
 	for (unsigned i = 1; i < contest->race.next; i++) {
-		if (contest->race.attempts[i].state != RACE_FAILED)
+		const struct race_attempt *attempt = &contest->race.attempts[i];
+
+		if (attempt->state != RACE_FAILED || attempt->unsent || attempt->forfeited)
 			continue;
 		ret->list[ret->count].addr = contest->attempts[i].addr;
-		ret->list[ret->count].error = contest->race.attempts[i].error;
+		ret->list[ret->count].error = attempt->error;
 		ret->count++;
 	}
 }

@@ -18,7 +18,7 @@
 /* dial() could not even begin: nothing was changed, the real connect() is to be called. */
 #define DIAL_IMPOSSIBLE 1
 
-/* The addresses that failed when all did, for those who remember such things. */
+/* The addresses that the network failed when all failed, for those who remember such things. */
 struct dial_failures {
 	unsigned count;
 	struct {

@@ -50,10 +50,15 @@ static void mark_touched(size_t count)
 			watched_for[i].contest->touched = true;
 }
 
-/* A contest whose thread never came back for the outcome: tell about it in its place. */
+/*
+ * A contest whose thread will not come for the outcome soon, because its socket was closed under
+ * it, or did not come, because it was cancelled or left by siglongjmp(): told in its place.
+ */
 static bool wants_telling(const struct contest *contest, uint64_t now_ns)
 {
-	return report_is_due(contest) && now_ns - contest->settled_ns > LINGER_NS / 2;
+	if (!report_is_due(contest))
+		return false;
+	return contest->outcome == CONTEST_LEFT || now_ns - contest->settled_ns > LINGER_NS / 2;
 }
 
 static struct contest *look_at_all(uint64_t now_ns, uint64_t *ret_until_ns, size_t *ret_count)
@@ -66,12 +71,10 @@ static struct contest *look_at_all(uint64_t now_ns, uint64_t *ret_until_ns, size
 	for (size_t i = 0; i < CONTESTS_MAX; i++) {
 		struct contest *contest = &table[i];
 
+		if (contest->state == CONTEST_OPEN && (contest->touched || now_ns >= contest->due_ns))
+			contest_look(contest, now_ns);
 		if (wants_telling(contest, now_ns))
 			untold = contest;
-		if (contest->state != CONTEST_OPEN)
-			continue;
-		if (contest->touched || now_ns >= contest->due_ns)
-			contest_look(contest, now_ns);
 		if (contest->state != CONTEST_OPEN)
 			continue;
 		if (contest->due_ns < *ret_until_ns)

@@ -11,6 +11,7 @@
  *       -m         MPTCP sockets              -a      always succeed; only tell
  *       -r         read a line from the peer and print it after the result
  *       -p         print the descriptor table's size at the end
+ *       -o         set TCP_NODELAY and SO_KEEPALIVE first
  *
  * Ends with status 0 when the last connection was made.
  */
@@ -20,6 +21,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static bool first_only, keep, read_line, always;
+static bool first_only, keep, read_line, always, options;
 static int protocol = 0;
 
 static void print_name(const struct sockaddr *sa)
@@ -70,6 +72,9 @@ static bool try_address(const struct sockaddr *sa, socklen_t len)
 
 	if (fd < 0)
 		err(1, "socket");
+	if (options && (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)) < 0 ||
+	                setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int)) < 0))
+		err(1, "setsockopt");
 	errno = 0;
 	r = connect(fd, sa, len);
 	int error = errno;
@@ -149,7 +154,7 @@ int main(int argc, char **argv)
 	int family = AF_UNSPEC, rounds = 1, opt;
 	bool print_table = false, hosts = false, hosts2 = false, made = false;
 
-	while ((opt = getopt(argc, argv, "46fkhHmarpn:")) != -1) {
+	while ((opt = getopt(argc, argv, "46fkhHmarpon:")) != -1) {
 		switch (opt) {
 		case '4': family = AF_INET; break;
 		case '6': family = AF_INET6; break;
@@ -161,6 +166,7 @@ int main(int argc, char **argv)
 		case 'a': always = true; break;
 		case 'r': read_line = true; break;
 		case 'p': print_table = true; break;
+		case 'o': options = true; break;
 		case 'n': rounds = atoi(optarg); break;
 		default: return 2;
 		}

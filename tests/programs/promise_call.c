@@ -296,23 +296,25 @@ static void first_connect_in_handler_is_native(void)
 	CHECK(handled == 1 && peer_is(handler_fd, GOOD6));
 }
 
+#define CASE(function) {#function, function}
+
 static const struct promise promises[] = {
-    {"errno-is-kept-on-success", errno_is_kept_on_success},
-    {"names-are-the-winners", names_are_the_winners},
-    {"healthy-uses-the-own-socket", healthy_uses_the_own_socket},
-    {"last-error-is-the-requested-ones", last_error_is_the_requested_ones},
-    {"dead-list-is-waited-for-once", dead_list_is_waited_for_once},
-    {"signal-interrupts", signal_interrupts},
-    {"signal-interrupts-then-poll", signal_interrupts_then_poll},
-    {"signal-restarts", signal_restarts},
-    {"many-signals-restart", many_signals_restart},
-    {"send-timeout-ends-the-call", send_timeout_ends_the_call},
-    {"send-timeout-counts-once", send_timeout_counts_once},
-    {"longjmp-then-close", longjmp_then_close},
-    {"longjmp-then-poll", longjmp_then_poll},
-    {"cancellation-ends-the-thread", cancellation_ends_the_thread},
-    {"connect-in-handler", connect_in_handler},
-    {"first-connect-in-handler-is-native", first_connect_in_handler_is_native},
+    CASE(errno_is_kept_on_success),
+    CASE(names_are_the_winners),
+    CASE(healthy_uses_the_own_socket),
+    CASE(last_error_is_the_requested_ones),
+    CASE(dead_list_is_waited_for_once),
+    CASE(signal_interrupts),
+    CASE(signal_interrupts_then_poll),
+    CASE(signal_restarts),
+    CASE(many_signals_restart),
+    CASE(send_timeout_ends_the_call),
+    CASE(send_timeout_counts_once),
+    CASE(longjmp_then_close),
+    CASE(longjmp_then_poll),
+    CASE(cancellation_ends_the_thread),
+    CASE(connect_in_handler),
+    CASE(first_connect_in_handler_is_native),
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,83 @@
+# What connect() itself promises, under libhe: results, errors, signals, time limits.
+# The cases are in tests/programs/promise_call.c.
+
+load helpers
+load loop
+
+setup_file() {
+	LOOP_WHY_NOT=$(loop_possible) || { export LOOP_WHY_NOT; return 0; }
+	loop_start "$BATS_FILE_TMPDIR"
+}
+
+teardown_file() {
+	loop_stop
+}
+
+setup() {
+	descriptors_mark
+	[[ -z ${LOOP_WHY_NOT:-} ]] || skip "$LOOP_WHY_NOT"
+}
+
+@test "connect (success) leaves errno alone" {
+	promise promise_call errno_is_kept_on_success fails
+}
+
+@test "getpeername, getsockname (another attempt won) tell the truth" {
+	promise promise_call names_are_the_winners fails
+}
+
+@test "connect (healthy) stays on the program's own socket" {
+	promise promise_call healthy_uses_the_own_socket passes
+}
+
+@test "connect (all refused) reports the requested address, the rest at once" {
+	promise promise_call last_error_is_the_requested_ones passes
+}
+
+@test "connect (all dead) waits once for the whole list" {
+	promise promise_call dead_list_is_waited_for_once fails
+}
+
+@test "connect (signal without SA_RESTART) returns EINTR and goes on" {
+	promise promise_call signal_interrupts fails
+}
+
+@test "poll (after EINTR) reports the winner" {
+	promise promise_call signal_interrupts_then_poll fails
+}
+
+@test "connect (signal with SA_RESTART) goes on" {
+	promise promise_call signal_restarts fails
+}
+
+@test "connect (a signal every millisecond) still finds the winner" {
+	promise promise_call many_signals_restart fails
+}
+
+@test "connect (SO_SNDTIMEO) returns EINPROGRESS and goes on" {
+	promise promise_call send_timeout_ends_the_call fails
+}
+
+@test "connect (SO_SNDTIMEO, first address refused) counts from the first call" {
+	promise promise_call send_timeout_counts_once fails
+}
+
+@test "close (after siglongjmp out of connect) leaves nothing behind" {
+	promise promise_call longjmp_then_close fails
+}
+
+@test "poll (after siglongjmp out of connect) reports the winner" {
+	promise promise_call longjmp_then_poll fails
+}
+
+@test "connect (thread cancelled) ends the thread at once" {
+	promise promise_call cancellation_ends_the_thread passes
+}
+
+@test "connect (in a signal handler, during a race) races too" {
+	promise promise_call connect_in_handler fails
+}
+
+@test "connect (in a signal handler, nothing runs yet) is the real one" {
+	promise promise_call first_connect_in_handler_is_native passes
+}
