@@ -29,7 +29,7 @@ PURE_SRC := $(sort $(wildcard preload/race/*.c preload/base/*.c preload/memory/*
 PURE_OBJ := $(PURE_SRC:%.c=$(B)/obj/%.o)
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
-PROGRAM_SRC := $(sort $(wildcard tests/programs/*.c tests/lab/*.c))
+PROGRAM_SRC := $(filter-out tests/programs/fault.c,$(sort $(wildcard tests/programs/*.c tests/lab/*.c)))
 PROGRAM_BIN := $(patsubst %.c,$(B)/tests/%,$(notdir $(PROGRAM_SRC)))
 
 .DELETE_ON_ERROR:
@@ -78,3 +78,48 @@ $(B)/tests/%.so: $(B)/obj/tests/programs/%.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^ $(LIBS)
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+.PHONY: tests unit check asan tsan
+tests: all $(UNIT_BIN) $(PROGRAM_BIN) $(B)/tests/fault.so
+
+unit: tests ## run the unit tests
+	HE_BUILD=$(B) tests/run unit
+
+check: tests ## run all tests; installs what they need where it may
+	HE_BUILD=$(B) tests/run all
+
+# Where the compiler's runtime is, because it must be preloaded before an instrumented library.
+RUNTIME = $$(realpath $$($(CC) -print-file-name=lib$(1).so))
+
+# Leaks are counted by the tests themselves: interpreters and shells leak by design.
+asan: ## run the tests on a build with AddressSanitizer and UndefinedBehaviorSanitizer
+	$(MAKE) B=build/asan SAN=address,undefined tests
+	HE_BUILD=build/asan HE_RUNTIME="$(call RUNTIME,asan)" HE_SANITIZER=asan \
+	    ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:verify_asan_link_order=0 \
+	    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 tests/run all
+
+# Its runtime crashes in programs that were not built with it: the tests of real programs skip.
+tsan: ## run the tests on a build with ThreadSanitizer
+	$(MAKE) B=build/tsan SAN=thread tests
+	HE_BUILD=build/tsan HE_SANITIZER=tsan \
+	    TSAN_OPTIONS=halt_on_error=1:report_signal_unsafe=0:die_after_fork=0 tests/run all
+
+# source:mode:place, for install and uninstall alike.
+INSTALLED := $(B)/libhe.so:644:$(LIBDIR)/libhe.so \
+             $(B)/he:755:$(PREFIX)/bin/he \
+             include/he.h:644:$(PREFIX)/include/he.h
+part = $(word $(2),$(subst :, ,$(1)))
+
+.PHONY: install uninstall clean
+install: all ## install below $(DESTDIR)$(PREFIX)
+	@$(foreach f,$(INSTALLED),echo "install $(DESTDIR)$(call part,$(f),3)" && \
+	    install -D -m $(call part,$(f),2) $(call part,$(f),1) $(DESTDIR)$(call part,$(f),3) &&) :
+	@# The loader finds a bare LD_PRELOAD name in /usr/local/lib through its cache.
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
+
+uninstall: ## remove what install put there
+	rm -f $(foreach f,$(INSTALLED),$(DESTDIR)$(call part,$(f),3))
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
+
+clean: ## remove what was built
+	rm -rf build

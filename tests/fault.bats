@@ -17,7 +17,7 @@ teardown_file() {
 setup() {
 	descriptors_mark
 	[[ -z ${LOOP_WHY_NOT:-} ]] || skip "$LOOP_WHY_NOT"
-	[[ -z ${HE_RUNTIME:-} ]] || skip "a sanitizer's runtime makes calls of its own in between"
+	[[ -z ${HE_SANITIZER:-} ]] || skip "a sanitizer's runtime makes calls of its own in between"
 }
 
 # one_run FUNCTION NTH ERRNO HOST: prints nothing when all is well, or what is wrong; the file

@@ -17,6 +17,7 @@ export LAB_RELAY=${LAB_RELAY:-$B/tests/relay}
 # As words of a command, because a shell function cannot follow `timeout` or `lab_client`:
 #     run timeout 5 "${PRELOADED[@]}" wget ...
 # The race log goes to a file of the test, so that standard error stays what the program wrote.
+# shellcheck disable=SC2034
 PRELOADED=(env "LD_PRELOAD=${HE_RUNTIME:+$HE_RUNTIME:}$LIBHE" HE_LOG=race
 	"HE_LOG_FILE=${BATS_TEST_TMPDIR:-/tmp}/races")
 # shellcheck disable=SC2034
@@ -49,14 +50,24 @@ requires() {
 	done
 }
 
+# requires_plain_build: skips the test of a program that was not built for ThreadSanitizer.
+requires_plain_build() {
+	[[ ${HE_SANITIZER:-} != tsan ]] || skip "ThreadSanitizer needs programs built for it"
+}
+
 # descriptors_mark, descriptors_check: no test leaves a descriptor open in its shell.
+descriptors_now() {
+	local numbers=(/proc/"$BASHPID"/fd/*)
+	echo "${#numbers[@]}"
+}
+
 descriptors_mark() {
-	DESCRIPTORS_BEFORE=$(ls "/proc/$BASHPID/fd" | wc -l)
+	DESCRIPTORS_BEFORE=$(descriptors_now)
 }
 
 descriptors_check() {
 	local now
-	now=$(ls "/proc/$BASHPID/fd" | wc -l)
+	now=$(descriptors_now)
 	[[ $now -eq ${DESCRIPTORS_BEFORE:-$now} ]] ||
 		{ echo "descriptors: $DESCRIPTORS_BEFORE before, $now after" >&2; return 1; }
 }
