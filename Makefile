@@ -102,7 +102,7 @@ asan: ## run the tests on a build with AddressSanitizer and UndefinedBehaviorSan
 tsan: ## run the tests on a build with ThreadSanitizer
 	$(MAKE) B=build/tsan SAN=thread tests
 	HE_BUILD=build/tsan HE_SANITIZER=tsan \
-	    TSAN_OPTIONS=halt_on_error=1:report_signal_unsafe=0:die_after_fork=0 tests/run all
+	    TSAN_OPTIONS=halt_on_error=1:report_signal_unsafe=0:die_after_fork=0:report_thread_leaks=0 tests/run all
 
 # source:mode:place, for install and uninstall alike.
 INSTALLED := $(B)/libhe.so:644:$(LIBDIR)/libhe.so \
