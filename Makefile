@@ -79,7 +79,10 @@ $(B)/tests/%.so: $(B)/obj/tests/programs/%.o
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: tests unit check asan tsan
+.PHONY: demo tests unit check asan tsan
+demo: all $(B)/tests/blackhole $(B)/tests/greet ## show what libhe does, on real programs
+	@HE_BUILD=$(B) tools/demo
+
 tests: all $(UNIT_BIN) $(PROGRAM_BIN) $(B)/tests/fault.so
 
 unit: tests ## run the unit tests

@@ -88,7 +88,7 @@ static enum status print_help(void)
 	     "  --check                    only say whether the program can be helped\n"
 	     "  -q, --quiet                do not warn of a program that cannot be helped\n"
 	     "  -v, --verbose              one line for each race, as --log race\n"
-	     "  --log LEVEL                off, warn, race or debug\n"
+	     "  --log LEVEL                off, warn, race or debug: what HE_LOG says\n"
 	     "  --log-file FILE            append the log to FILE, not to standard error;\n"
 	     "                             without a level, log races");
 	for (size_t i = 0; i < settings_numbers_count; i++) {

@@ -6,20 +6,24 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static atomic_int wanted = NOTE_OFF;
 static char file_name[PATH_MAX];
 
-/* What descriptor 2 was when the settings were read; st_nlink 0 never compares equal. */
+/* What descriptor 2 was when the settings were read. */
 static struct stat first_stderr;
 static bool stderr_known;
 
 int note_configure(enum note_level level, const char *file)
 {
+	int saved_errno = errno;
 	int r = 0;
 
 	if (file != NULL && strlen(file) < sizeof(file_name))
@@ -28,6 +32,7 @@ int note_configure(enum note_level level, const char *file)
 		r = -ENAMETOOLONG;
 	stderr_known = fstat(STDERR_FILENO, &first_stderr) == 0;
 	atomic_store_explicit(&wanted, level, memory_order_release);
+	errno = saved_errno;
 	return r;
 }
 
@@ -42,7 +47,9 @@ int note_open(void)
 	int fd = NOTE_STDERR;
 
 	if (file_name[0] != '\0') {
-		fd = open(file_name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+		/* Not blocking: the file may be a FIFO that nobody reads. */
+		fd = open(file_name,
+		          O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
 		if (fd >= 0)
 			fd = fd_raise(fd);
 		if (fd < 0)
@@ -110,6 +117,24 @@ static bool stderr_is_the_first(void)
 	       now.st_dev == first_stderr.st_dev && now.st_ino == first_stderr.st_ino;
 }
 
+/*
+ * A log that cannot be written must not disturb the program, and one that nobody reads must not
+ * kill it: a SIGPIPE of our own is taken back before it is delivered.
+ */
+static void write_quietly(int fd, const char *text, size_t len)
+{
+	static const struct timespec at_once;
+	sigset_t pipe_signal, mask, pending;
+
+	(void)sigemptyset(&pipe_signal);
+	(void)sigaddset(&pipe_signal, SIGPIPE);
+	(void)pthread_sigmask(SIG_BLOCK, &pipe_signal, &mask);
+	(void)sigpending(&pending);
+	if (write(fd, text, len) < 0 && errno == EPIPE && sigismember(&pending, SIGPIPE) == 0)
+		(void)sigtimedwait(&pipe_signal, NULL, &at_once);
+	(void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
 void note_write(struct note *note, int log_fd)
 {
 	int saved_errno = errno;
@@ -117,9 +142,8 @@ void note_write(struct note *note, int log_fd)
 	note->text[note->len++] = '\n';
 	if (log_fd == NOTE_STDERR && stderr_is_the_first())
 		log_fd = STDERR_FILENO;
-	/* A log that cannot be written must not disturb the program: nothing else to do. */
-	if (log_fd >= 0 && write(log_fd, note->text, note->len) < 0)
-		note->len = 0;
+	if (log_fd >= 0)
+		write_quietly(log_fd, note->text, note->len);
 	errno = saved_errno;
 }
 

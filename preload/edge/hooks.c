@@ -11,11 +11,12 @@
 #include "memory/answers.h"
 #include "memory/marks.h"
 #include "memory/settings.h"
-#include "wire/contest.h"
+#include "wire/contests.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -25,8 +26,9 @@
 EXPORT const char libhe_version[] = HE_VERSION;
 
 /*
- * Never mapped: the first page and the kernel's half. The kernel answers EFAULT to any bad
- * pointer; we may look at an address only where that cannot kill the program.
+ * The kernel answers EFAULT to a bad pointer; we would die of it. What programs really pass, NULL,
+ * small numbers and -1, lies in the first page or the kernel's half, which are never mapped. Any
+ * other bad pointer could only be told by a system call, and that is too much for every connect().
  */
 static bool may_be_read(const struct sockaddr *sa)
 {
@@ -182,10 +184,13 @@ EXPORT int bind(int fd, const struct sockaddr *sa, socklen_t len)
 EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	int r = libc_setsockopt(fd, level, name, value, len);
+	int on;
 
-	if (r == 0 && level == IPPROTO_IPV6 && name == IPV6_V6ONLY && len >= sizeof(int) &&
-	    *(const int *)value == 0)
-		set_mark(MARK_DUAL_STACK, fd);
+	if (r == 0 && level == IPPROTO_IPV6 && name == IPV6_V6ONLY && len >= sizeof(on)) {
+		memcpy(&on, value, sizeof(on)); /* it took the kernel's copying, so it can be read */
+		if (on == 0)
+			set_mark(MARK_DUAL_STACK, fd);
+	}
 	return r;
 }
 

@@ -8,6 +8,7 @@
 #include "memory/marks.h"
 #include "memory/settings.h"
 #include "race/order.h"
+#include "wire/contests.h"
 #include "wire/dial.h"
 
 #include <pthread.h>

@@ -2,7 +2,7 @@
 
 #include "memory/answers.h"
 #include "memory/settings.h"
-#include "wire/contest.h"
+#include "wire/contests.h"
 
 #include <errno.h>
 #include <pthread.h>

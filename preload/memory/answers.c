@@ -135,19 +135,21 @@ bool answers_may_have(const struct addr *addr)
 	return atomic_load_explicit(filter_of(addr), memory_order_relaxed) != 0;
 }
 
+enum slot_read { SLOT_READ, SLOT_OTHER, SLOT_BUSY };
+
 /*
- * Copies the slot if `requested` stands in it and nobody wrote meanwhile. Looks for the address
- * first and copies then: nearly all slots are none of our business.
+ * Copies the slot if `requested` stands in it. Looks for the address first and copies then: nearly
+ * all slots are none of our business. SLOT_BUSY: somebody wrote meanwhile.
  */
-static bool slot_read(const struct slot *slot, const struct addr *requested, struct answer *ret,
-                      uint64_t *ret_age)
+static enum slot_read slot_read_once(const struct slot *slot, const struct addr *requested,
+                                     struct answer *ret, uint64_t *ret_age)
 {
 	uint32_t sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire);
 	size_t count = atomic_load_explicit(&slot->count, memory_order_acquire);
 	size_t at = 0;
 
-	if (sequence % 2 != 0 || count > ANSWER_ADDRS_MAX)
-		return false;
+	if (sequence % 2 != 0)
+		return SLOT_BUSY;
 	for (; at < count; at++) {
 		struct addr addr;
 
@@ -155,14 +157,31 @@ static bool slot_read(const struct slot *slot, const struct addr *requested, str
 		if (addr_equal(&addr, requested))
 			break;
 	}
-	if (at >= count)
-		return false;
+	if (at < count) {
+		ret->requested = at;
+		ret->count = slot_addrs(slot, ret->addrs);
+		load_words(ret->name, slot->name, NAME_WORDS);
+		*ret_age = atomic_load_explicit(&slot->age, memory_order_acquire);
+	}
+	if (atomic_load_explicit(&slot->sequence, memory_order_relaxed) != sequence)
+		return SLOT_BUSY;
+	return at < count ? SLOT_READ : SLOT_OTHER;
+}
 
-	ret->requested = at;
-	ret->count = slot_addrs(slot, ret->addrs);
-	load_words(ret->name, slot->name, NAME_WORDS);
-	*ret_age = atomic_load_explicit(&slot->age, memory_order_acquire);
-	return atomic_load_explicit(&slot->sequence, memory_order_relaxed) == sequence;
+/*
+ * Writing takes well under a microsecond, so that this many tries outlast a writer that runs; one
+ * that does not run (this is a signal handler on its thread, say) is not waited for.
+ */
+#define SLOT_TRIES_MAX 1000
+
+static enum slot_read slot_read(const struct slot *slot, const struct addr *requested,
+                                struct answer *ret, uint64_t *ret_age)
+{
+	enum slot_read read = SLOT_BUSY;
+
+	for (int tries = 0; tries < SLOT_TRIES_MAX && read == SLOT_BUSY; tries++)
+		read = slot_read_once(slot, requested, ret, ret_age);
+	return read;
 }
 
 static bool answer_has(const struct answer *answer, const struct addr *addr)
@@ -192,13 +211,15 @@ static void answer_intersect(struct answer *answer, const struct answer *other)
 size_t answers_recall(const struct addr *requested, struct answer *ret_answer)
 {
 	struct answer other;
-	uint64_t newest = 0, age;
+	uint64_t newest = 0, age = 0;
 
 	ret_answer->count = 0;
 	for (size_t i = 0; i < ANSWERS_MAX; i++) {
-		if (atomic_load_explicit(&slots[i].count, memory_order_relaxed) == 0)
-			break;
-		if (!slot_read(&slots[i], requested, &other, &age))
+		enum slot_read read = slot_read(&slots[i], requested, &other, &age);
+
+		if (read == SLOT_BUSY)
+			return 0; /* it may be the one that says that nothing else was meant */
+		if (read == SLOT_OTHER)
 			continue;
 		if (newest == 0) {
 			*ret_answer = other;

@@ -5,8 +5,8 @@
  *
  * Fixed memory. Writers (the resolver hooks, which are not for signal handlers) exclude each other
  * with a mutex. Readers take no lock: connect() may run in a signal handler that interrupted a
- * writer, or in a child forked in the middle of one, so an answer that is being written is simply
- * not there.
+ * writer, or in a child forked in the middle of one; an answer that stays half written means that
+ * nothing is known.
  */
 #ifndef MEMORY_ANSWERS_H
 #define MEMORY_ANSWERS_H

@@ -124,7 +124,7 @@ static void read_log(bool *ret_silent)
 	bool level_bad = level_text != NULL && settings_parse_log(level_text, &level) < 0;
 
 	*ret_silent = level_text != NULL && !level_bad && level == NOTE_OFF;
-	if (note_configure((enum note_level)level, file) < 0)
+	if (note_configure((enum note_level)level, file) < 0 && !*ret_silent)
 		warn(HE_ENV_LOG_FILE, "(too long)", "a file name that fits PATH_MAX");
 	if (level_bad)
 		warn(HE_ENV_LOG, level_text, "off, warn, race or debug");

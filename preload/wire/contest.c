@@ -3,142 +3,20 @@
 #include "base/clock.h"
 #include "base/libc.h"
 #include "base/note.h"
+#include "wire/contests.h"
 #include "wire/graft.h"
 #include "wire/reactor.h"
-#include "wire/report.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
 /* A seat whose error no thread came for in this time was left by siglongjmp() or cancellation. */
 #define UNCLAIMED_NS CLOCK_NS_PER_S
 
 /* A route that is missing is found in a few microseconds; the nearest host takes longer. */
 #define QUICKER_THAN_NETWORK_NS (CLOCK_NS_PER_MS / 10)
-
-/* Descriptor numbers, modulo this, that contests run on: close() asks here first. */
-#define NUMBERS_MAX 1024
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct contest contests[CONTESTS_MAX];
-static _Atomic uint16_t numbers[NUMBERS_MAX];
-static atomic_uint open_count;
-static _Atomic pid_t owner; /* the process whose contests these are; 0: nobody's yet */
-static struct quiet fork_quiet; /* of the thread that forks; protected by the lock */
-
-void contests_lock(struct quiet *ret_quiet)
-{
-	quiet_begin(ret_quiet);
-	pthread_mutex_lock(&lock);
-}
-
-void contests_unlock(const struct quiet *quiet)
-{
-	pthread_mutex_unlock(&lock);
-	quiet_end(quiet);
-}
-
-bool contests_exist(void)
-{
-	return atomic_load_explicit(&open_count, memory_order_relaxed) != 0;
-}
-
-bool contests_may_have(int fd)
-{
-	return contests_exist() && fd >= 0 &&
-	       atomic_load_explicit(&numbers[fd % NUMBERS_MAX], memory_order_relaxed) != 0;
-}
-
-bool contests_are_ours(void)
-{
-	return atomic_load_explicit(&owner, memory_order_relaxed) == getpid();
-}
-
-struct contest *contests_table(void)
-{
-	return contests;
-}
-
-static void before_fork(void)
-{
-	struct quiet quiet;
-
-	contests_lock(&quiet);
-	fork_quiet = quiet;
-}
-
-static void after_fork_parent(void)
-{
-	struct quiet quiet = fork_quiet;
-
-	contests_unlock(&quiet);
-}
-
-/* The child has no thread that waits and no reactor: its numbers hold plain connecting sockets. */
-static void after_fork_child(void)
-{
-	struct quiet quiet = fork_quiet;
-
-	for (size_t i = 0; i < CONTESTS_MAX && contests_exist(); i++) {
-		struct contest *contest = &contests[i];
-
-		if (contest->state == CONTEST_OPEN)
-			contest_leave(contest, clock_now_ns());
-	}
-	for (size_t i = 0; i < CONTESTS_MAX; i++)
-		if (contests[i].state == CONTEST_SETTLED)
-			contest_free(&contests[i]);
-	atomic_store_explicit(&owner, 0, memory_order_relaxed);
-	reactor_after_fork();
-	contests_unlock(&quiet);
-}
-
-static atomic_bool prepared;
-
-int contests_prepare(void)
-{
-	int r = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
-
-	if (r == 0)
-		atomic_store_explicit(&prepared, true, memory_order_release);
-	return -r;
-}
-
-struct contest *contest_find(int fd)
-{
-	for (size_t i = 0; i < CONTESTS_MAX; i++) {
-		struct contest *contest = &contests[i];
-
-		if (contest->state != CONTEST_OPEN || contest->own.fd != fd)
-			continue;
-		if (own_is(fd, contest->attempts[contest->seat].cookie))
-			return contest;
-		/* Closed by a raw system call, and perhaps somebody else's by now. */
-		contest_leave(contest, clock_now_ns());
-	}
-	return NULL;
-}
-
-/* A free place, or else that of the settled contest whose thread never came for the outcome. */
-static struct contest *find_place(void)
-{
-	struct contest *oldest = NULL;
-
-	for (size_t i = 0; i < CONTESTS_MAX; i++) {
-		struct contest *contest = &contests[i];
-
-		if (contest->state == CONTEST_FREE)
-			return contest;
-		if (contest->state == CONTEST_SETTLED &&
-		    (oldest == NULL || contest->settled_ns < oldest->settled_ns))
-			oldest = contest;
-	}
-	return oldest;
-}
 
 /* All private numbers; what is on the program's number stays there. */
 static void close_all(struct contest *contest)
@@ -153,8 +31,7 @@ static void settle(struct contest *contest, enum contest_outcome outcome, uint64
 	contest->outcome = outcome;
 	contest->settled_ns = now_ns;
 	contest->state = CONTEST_SETTLED;
-	atomic_fetch_sub_explicit(&numbers[contest->own.fd % NUMBERS_MAX], 1, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&open_count, 1, memory_order_relaxed);
+	contests_count(contest, -1);
 	/* Nobody will come for the outcome, and nobody wants to be told. */
 	if (contest->waiters == 0 && !note_wants(NOTE_RACE))
 		contest_free(contest);
@@ -235,34 +112,16 @@ static void fill(struct contest *contest, const struct contest_request *request,
 	race_begin(&contest->race, &request->rules, request->count, now_ns);
 }
 
-/* A child that shares our memory, or copied it without telling us, must not touch it. */
-static bool take_ownership(void)
+int contest_begin(struct contest *contest, const struct contest_request *request,
+                  const struct quiet *quiet, uint64_t now_ns)
 {
-	pid_t self = getpid();
-	pid_t nobody = 0;
-
-	return atomic_load_explicit(&prepared, memory_order_acquire) &&
-	       (atomic_compare_exchange_strong(&owner, &nobody, self) || nobody == self);
-}
-
-struct contest *contest_open(const struct contest_request *request, const struct quiet *quiet,
-                             uint64_t now_ns)
-{
-	struct contest *contest;
 	struct race_move move;
 
-	if (!take_ownership())
-		return NULL;
-	contest = find_place();
-	if (contest == NULL)
-		return NULL;
-	if (contest->state == CONTEST_SETTLED)
-		contest_free(contest);
 	fill(contest, request, now_ns);
 	if (prepare_attempts(contest, request) < 1 ||
 	    reactor_ensure(tick_of(&request->rules), &quiet->mask) < 0) {
 		close_all(contest);
-		return NULL;
+		return -EAGAIN;
 	}
 	if (note_wants(NOTE_RACE))
 		contest->log_fd = note_open();
@@ -271,9 +130,8 @@ struct contest *contest_open(const struct contest_request *request, const struct
 	(void)race_next(&contest->race, now_ns, &move);
 	contest->due_ns = clock_add_ns(now_ns, tick_of(&request->rules));
 	contest->state = CONTEST_OPEN;
-	atomic_fetch_add_explicit(&numbers[request->own.fd % NUMBERS_MAX], 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&open_count, 1, memory_order_relaxed);
-	return contest;
+	contests_count(contest, 1);
+	return 0;
 }
 
 /*
@@ -506,26 +364,6 @@ int contest_reseat(struct contest *contest, uint64_t now_ns)
 	return -ENOENT;
 }
 
-bool contests_stand_down(int fd, const struct addr *addr, uint16_t port)
-{
-	bool found = false;
-
-	for (size_t i = 0; i < CONTESTS_MAX; i++) {
-		struct contest *contest = &contests[i];
-
-		if (contest->state != CONTEST_OPEN || contest->own.fd == fd ||
-		    contest->extra.port != port)
-			continue;
-		for (unsigned j = 1; j < contest->race.count; j++) {
-			if (addr_equal(&contest->attempts[j].addr, addr)) {
-				race_stand_down(&contest->race);
-				found = true;
-			}
-		}
-	}
-	return found;
-}
-
 unsigned contest_placed(const struct contest *contest)
 {
 	if (contest->state == CONTEST_SETTLED && contest->outcome == CONTEST_WON)
@@ -533,32 +371,4 @@ unsigned contest_placed(const struct contest *contest)
 	if (contest->state == CONTEST_SETTLED && contest->outcome == CONTEST_LOST)
 		return 0;
 	return contest->seat;
-}
-
-static struct contest *open_in_range(unsigned first, unsigned last)
-{
-	for (size_t i = 0; i < CONTESTS_MAX; i++) {
-		unsigned fd = (unsigned)contests[i].own.fd;
-
-		if (contests[i].state == CONTEST_OPEN && fd >= first && fd <= last)
-			return &contests[i];
-	}
-	return NULL;
-}
-
-void contests_let_go(unsigned first, unsigned last)
-{
-	for (;;) {
-		struct quiet quiet;
-		struct contest *contest;
-
-		contests_lock(&quiet);
-		contest = open_in_range(first, last);
-		if (contest == NULL) {
-			contests_unlock(&quiet);
-			return;
-		}
-		contest_leave(contest, clock_now_ns());
-		report_and_unlock(contest, &quiet);
-	}
 }

@@ -1,8 +1,6 @@
 /*
  * wire/contest: a race on real sockets: one connect() of the program, the pure race that decides,
- * and an attempt for each candidate. All contests of the process live in one fixed table behind one
- * lock, which is held only over system calls that do not block, with signals and cancellation off
- * (base/quiet), so that neither a signal handler nor a forked child can find it held.
+ * and an attempt for each candidate. Everything here is called with the lock of wire/contests held.
  *
  * The rule that everything here keeps: the program's number always holds a real socket that is
  * connecting, connected, or has failed as the program will be told. That socket is the seat. The
@@ -18,11 +16,6 @@
 #include "base/quiet.h"
 #include "race/race.h"
 #include "wire/attempt.h"
-
-#include <stdatomic.h>
-
-/* Races at the same time; the next one is left to the kernel. 690 KiB of .bss, touched as used. */
-#define CONTESTS_MAX 256
 
 /* An answer's name, for the log. */
 #define CONTEST_NAME_MAX 256
@@ -73,37 +66,12 @@ struct contest_request {
 };
 
 /*
- * Registers fork handlers; call once, before the first contest, outside signal handlers. Without
- * it there are no contests. Returns 0 or -errno.
+ * Begins a contest in a free place of the table: a private number for the own socket, sockets for
+ * the candidates, the reactor, the first attempt counted as started. For contests_open().
+ * Returns 0, or -errno: then nothing is left behind.
  */
-int contests_prepare(void);
-
-/* The lock. What follows is called with it held, if not said otherwise. */
-void contests_lock(struct quiet *ret_quiet);
-void contests_unlock(const struct quiet *quiet);
-
-/*
- * True when a contest runs on `fd`, or on a number that shares its place in a small table. One
- * load; without the lock. Safe everywhere, a vfork() child included.
- */
-bool contests_may_have(int fd);
-
-/* True when any contest runs; one load, without the lock. */
-bool contests_exist(void);
-
-/* False in a child that shares or copied our memory but is another process; without the lock. */
-bool contests_are_ours(void);
-
-/* The open contest on `fd` whose number still holds its socket, or NULL. */
-struct contest *contest_find(int fd);
-
-/*
- * Opens a contest: private number, sockets for the candidates, the first attempt counted as
- * started. `quiet` is what contests_lock() gave. NULL when that is not possible: then nothing is
- * left behind and the real connect() is all there is.
- */
-struct contest *contest_open(const struct contest_request *request, const struct quiet *quiet,
-                             uint64_t now_ns);
+int contest_begin(struct contest *contest, const struct contest_request *request,
+                  const struct quiet *quiet, uint64_t now_ns);
 
 /* Starts what is due, settles what is decided, and sets due_ns. */
 void contest_advance(struct contest *contest, uint64_t now_ns);
@@ -128,21 +96,5 @@ void contest_leave(struct contest *contest, uint64_t now_ns);
 
 /* Gives a settled contest's place back. */
 void contest_free(struct contest *contest);
-
-/*
- * The program connects another descriptor to `addr` and `port`. If that address is a later
- * candidate of a running contest of another number, the program has its own race: those contests
- * start no more attempts. Returns whether there is one.
- */
-bool contests_stand_down(int fd, const struct addr *addr, uint16_t port);
-
-/*
- * Ends the contests on the numbers from `first` to `last`, which the program is about to close or
- * to put something else on. Takes the lock itself.
- */
-void contests_let_go(unsigned first, unsigned last);
-
-/* For the reactor: the table, CONTESTS_MAX long. */
-struct contest *contests_table(void);
 
 #endif

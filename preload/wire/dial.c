@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/libc.h"
+#include "wire/contests.h"
 #include "wire/report.h"
 
 #include <errno.h>
@@ -251,7 +252,7 @@ int dial(const struct contest_request *request, const struct sockaddr *sa, sockl
 	ret_failures->count = 0;
 	contests_lock(&visit.quiet);
 	now_ns = clock_now_ns();
-	contest = contest_open(request, &visit.quiet, now_ns);
+	contest = contests_open(request, &visit.quiet, now_ns);
 	if (contest == NULL) {
 		contests_unlock(&visit.quiet);
 		return DIAL_IMPOSSIBLE;
@@ -268,7 +269,7 @@ int dial_join(int fd, const struct sockaddr *sa, socklen_t len, struct dial_fail
 
 	ret_failures->count = 0;
 	contests_lock(&visit.quiet);
-	contest = contest_find(fd);
+	contest = contests_find(fd);
 	if (contest == NULL) {
 		contests_unlock(&visit.quiet);
 		return DIAL_IMPOSSIBLE;

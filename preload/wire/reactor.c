@@ -1,7 +1,7 @@
 #include "wire/reactor.h"
 
 #include "base/clock.h"
-#include "wire/contest.h"
+#include "wire/contests.h"
 #include "wire/report.h"
 
 #include <errno.h>

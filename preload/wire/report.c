@@ -2,6 +2,7 @@
 
 #include "base/libc.h"
 #include "base/note.h"
+#include "wire/contests.h"
 
 static void report_attempt(struct note *note, const struct contest *contest, unsigned i)
 {

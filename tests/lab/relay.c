@@ -19,7 +19,6 @@
  *
  * The process ends when stdin does, so that it can not outlive the lab, or by SIGTERM.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,65 @@
+#include "memory/marks.h"
+
+#include "test.h"
+
+#include <limits.h>
+
+static void test_marks_set_is_found_for_that_socket_only(void)
+{
+	marks_set(MARK_DUAL_STACK, 5, 100);
+	test_assert(marks_has(MARK_DUAL_STACK, 5, 100));
+	test_assert(!marks_has(MARK_DUAL_STACK, 5, 101)); /* the number was closed and used again */
+	test_assert(!marks_has(MARK_DUAL_STACK, 6, 100));
+	test_assert(!marks_has(MARK_ANY_PORT, 5, 100));
+}
+
+static void test_marks_of_all_kinds_stand_side_by_side(void)
+{
+	for (int mark = 0; mark < MARKS; mark++)
+		marks_set((enum mark)mark, 7, 200 + (uint64_t)mark);
+	for (int mark = 0; mark < MARKS; mark++)
+		for (int other = 0; other < MARKS; other++)
+			test_assert(marks_has((enum mark)mark, 7, 200 + (uint64_t)other) ==
+			            (mark == other));
+}
+
+static void test_marks_new_socket_on_a_number_forgets_the_old_one(void)
+{
+	marks_set(MARK_ANY_PORT, 8, 300);
+	marks_set(MARK_ANY_PORT, 8, 301);
+	test_assert(!marks_has(MARK_ANY_PORT, 8, 300));
+	test_assert(marks_has(MARK_ANY_PORT, 8, 301));
+}
+
+/* Numbers that share a place may lose a mark; the socket counts as unmarked then. */
+static void test_marks_collision_forgets_the_older(void)
+{
+	for (int fd = 0; fd < 5000; fd++)
+		marks_set(MARK_ANY_PORT, fd, 1000 + (uint64_t)fd);
+	for (int fd = 0; fd < 5000 - 1024; fd++)
+		test_assert(!marks_has(MARK_ANY_PORT, fd, 1000 + (uint64_t)fd));
+	/* The last one of each place is there. */
+	for (int fd = 5000 - 1024; fd < 5000; fd++)
+		test_assert(marks_has(MARK_ANY_PORT, fd, 1000 + (uint64_t)fd));
+}
+
+static void test_marks_any_number_stays_inside_the_table(void)
+{
+	static const int fds[] = {0, 1023, 1024, INT_MAX, -1, INT_MIN};
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		test_at("fd %d", fds[i]);
+		marks_set(MARK_DUAL_STACK, fds[i], 9000 + i);
+		test_assert(marks_has(MARK_DUAL_STACK, fds[i], 9000 + i));
+	}
+}
+
+int main(void)
+{
+	test_run(test_marks_set_is_found_for_that_socket_only);
+	test_run(test_marks_of_all_kinds_stand_side_by_side);
+	test_run(test_marks_new_socket_on_a_number_forgets_the_old_one);
+	test_run(test_marks_collision_forgets_the_older);
+	test_run(test_marks_any_number_stays_inside_the_table);
+	return test_result();
+}
