@@ -79,11 +79,17 @@ $(B)/tests/%.so: $(B)/obj/tests/programs/%.o
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: demo tests unit check asan tsan
+.PHONY: demo bench tests unit check asan tsan
 demo: all $(B)/tests/blackhole $(B)/tests/greet ## show what libhe does, on real programs
 	@HE_BUILD=$(B) tools/demo
 
 tests: all $(UNIT_BIN) $(PROGRAM_BIN) $(B)/tests/fault.so
+
+$(B)/bench: $(B)/obj/tools/bench.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+bench: tests $(B)/bench ## print what libhe costs, and how near real programs come to the ideal
+	HE_BUILD=$(B) tools/bench.bash
 
 unit: tests ## run the unit tests
 	HE_BUILD=$(B) tests/run unit
