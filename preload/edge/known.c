@@ -20,7 +20,7 @@ static int pass(enum eligible reason)
 	return KNOWN_PASS;
 }
 
-static bool is_own_race(int fd, const struct addr *addr, const struct addr_extra *extra)
+static bool is_own_race(int fd, const struct answer *answer, const struct addr_extra *extra)
 {
 	struct quiet quiet;
 	bool found;
@@ -28,7 +28,7 @@ static bool is_own_race(int fd, const struct addr *addr, const struct addr_extra
 	if (!contests_exist() || !contests_are_ours())
 		return false;
 	contests_lock(&quiet);
-	found = contests_stand_down(fd, addr, extra->port);
+	found = contests_stand_down(fd, answer->addrs, answer->count, answer->requested, extra->port);
 	contests_unlock(&quiet);
 	return found;
 }
@@ -92,13 +92,14 @@ int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct
 		return pass(PASS_ONE_ADDRESS);
 	if (own_look(fd, &request.own) < 0)
 		return pass(PASS_NOT_TCP);
-	if (is_own_race(fd, addr, extra))
-		return pass(PASS_OWN_RACE);
 	reason = eligible_socket(&request.own, marks_has(MARK_ANY_PORT, fd, request.own.cookie),
 	                         marks_has(MARK_IN_EPOLL, fd, request.own.cookie));
+	if (reason == PASS_NONBLOCKING && is_own_race(fd, &answer, extra))
+		reason = PASS_OWN_RACE;
 	if (reason != ELIGIBLE)
 		return pass(reason);
 
+	/* First of all: a thread that walks its list after a lost race does not race by itself. */
 	if (failures_exist()) {
 		r = failures_take(addr, extra->port, clock_now_ns());
 		if (r != 0) {
@@ -106,6 +107,8 @@ int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct
 			return -r;
 		}
 	}
+	if (is_own_race(fd, &answer, extra))
+		return pass(PASS_OWN_RACE);
 	drop_other_families(&answer, &request.own.bound);
 	if (answer.count < 2)
 		return pass(PASS_ONE_ADDRESS);

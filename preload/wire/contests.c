@@ -160,7 +160,25 @@ struct contest *contests_open(const struct contest_request *request, const struc
 	return contest_begin(contest, request, quiet, now_ns) < 0 ? NULL : contest;
 }
 
-bool contests_stand_down(int fd, const struct addr *addr, uint16_t port)
+static bool stands_in(const struct addr *addr, const struct addr *addrs, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (addr_equal(addr, &addrs[i]))
+			return true;
+	return false;
+}
+
+/* A contest for another address than `addr`, which is one of its candidates. */
+static bool has_as_sibling(const struct contest *contest, const struct addr *addr)
+{
+	for (unsigned i = 1; i < contest->race.count; i++)
+		if (addr_equal(&contest->attempts[i].addr, addr))
+			return true;
+	return false;
+}
+
+bool contests_stand_down(int fd, const struct addr *addrs, size_t count, size_t requested,
+                         uint16_t port)
 {
 	bool found = false;
 
@@ -168,14 +186,12 @@ bool contests_stand_down(int fd, const struct addr *addr, uint16_t port)
 		struct contest *contest = &contests[i];
 
 		if (contest->state != CONTEST_OPEN || contest->own.fd == fd ||
-		    contest->extra.port != port)
+		    contest->extra.port != port ||
+		    !has_as_sibling(contest, &addrs[requested]) ||
+		    !stands_in(&contest->attempts[0].addr, addrs, count))
 			continue;
-		for (unsigned j = 1; j < contest->race.count; j++) {
-			if (addr_equal(&contest->attempts[j].addr, addr)) {
-				race_stand_down(&contest->race);
-				found = true;
-			}
-		}
+		race_stand_down(&contest->race);
+		found = true;
 	}
 	return found;
 }

@@ -48,11 +48,14 @@ struct contest *contests_open(const struct contest_request *request, const struc
                              uint64_t now_ns);
 
 /*
- * The program connects another descriptor to `addr` and `port`. If that address is a later
- * candidate of a running contest of another number, the program has its own race: those contests
- * start no more attempts. Returns whether there is one.
+ * The program connects `fd` to addrs[requested], `count` addresses being the answer it stands in,
+ * and to `port`. If a contest of another number runs for another address of that answer, with this
+ * one as a candidate, the program has its own race: such contests start no more attempts. Both must
+ * stand in the other's answer: threads that talk to different names are none of that.
+ * Returns whether there is one.
  */
-bool contests_stand_down(int fd, const struct addr *addr, uint16_t port);
+bool contests_stand_down(int fd, const struct addr *addrs, size_t count, size_t requested,
+                         uint16_t port);
 
 /*
  * Ends the contests on the numbers from `first` to `last`, which the program is about to close or
