@@ -22,7 +22,7 @@ teardown_file() { rm -rf "$PUBLIC"; }
 setup() {
 	descriptors_mark
 	# An instrumented library needs its runtime in every program; the verdicts need no library.
-	[[ -z ${HE_RUNTIME:-} || $BATS_TEST_DESCRIPTION == *--check* ]] ||
+	[[ -z ${HE_SANITIZER:-} || $BATS_TEST_DESCRIPTION == *--check* ]] ||
 		skip 'the library is instrumented'
 	cd "$BATS_TEST_TMPDIR" || return
 	report=$PROGRAMS/launcher_report
