@@ -11,6 +11,7 @@
 
 /* One thread's part in one contest. */
 struct visit {
+	int fd; /* the program's number; the contest may be another one's after a long time */
 	struct contest *contest;
 	uint32_t generation;
 	struct quiet quiet;
@@ -36,7 +37,8 @@ static void visit_begin(struct visit *visit, struct contest *contest, uint64_t n
 {
 	socklen_t len = sizeof(visit->send_timeout);
 
-	*visit = (struct visit){.contest = contest, .generation = contest->generation,
+	*visit = (struct visit){.fd = contest->own.fd, .contest = contest,
+	                        .generation = contest->generation,
 	                        .send_deadline_ns = CLOCK_NEVER, .quiet = visit->quiet};
 	if (getsockopt(contest->attempts[contest->seat].fd, SOL_SOCKET, SO_SNDTIMEO,
 	               &visit->send_timeout, &len) == 0 &&
@@ -108,7 +110,7 @@ static enum verdict move_on(struct visit *visit, uint64_t now_ns)
 /* The call is over for the program, the connection is not: POSIX lets it go on, and so do we. */
 static bool came_back_early(int error)
 {
-	return error == EINTR || error == EINPROGRESS || error == EALREADY || error == EAGAIN;
+	return error == EINTR || error == EINPROGRESS || error == EALREADY;
 }
 
 /*
@@ -202,7 +204,7 @@ static void nap(uint64_t until_ns)
 /* The real connect(); returns 0 or an errno value. */
 static int wait_on_number(const struct visit *visit, const struct sockaddr *sa, socklen_t len)
 {
-	int error = libc_connect(visit->contest->own.fd, sa, len) == 0 ? 0 : errno;
+	int error = libc_connect(visit->fd, sa, len) == 0 ? 0 : errno;
 
 	/* The kernel's words for a time limit differ between a first and a further call: ours. */
 	return error == EALREADY && visit->reseated ? EINPROGRESS : error;
