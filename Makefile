@@ -33,6 +33,8 @@ PROGRAM_SRC := $(filter-out tests/programs/fault.c,$(sort $(wildcard tests/progr
 PROGRAM_BIN := $(patsubst %.c,$(B)/tests/%,$(notdir $(PROGRAM_SRC)))
 
 .DELETE_ON_ERROR:
+# Objects stay, to be compiled once.
+.SECONDARY:
 .SUFFIXES:
 .PHONY: all help
 all: $(B)/libhe.so $(B)/he ## build libhe.so and he
@@ -80,8 +82,11 @@ $(B)/tests/%.so: $(B)/obj/tests/programs/%.o
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 .PHONY: demo bench tests unit check asan tsan
-demo: all $(B)/tests/blackhole $(B)/tests/greet ## show what libhe does, on real programs
+demo: all $(B)/tests/blackhole $(B)/tests/greet $(B)/demo_names.so ## show what libhe does, on real programs
 	@HE_BUILD=$(B) tools/demo
+
+$(B)/demo_names.so: $(B)/obj/tools/demo_names.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^ $(LIBS)
 
 tests: all $(UNIT_BIN) $(PROGRAM_BIN) $(B)/tests/fault.so
 

@@ -15,12 +15,29 @@
 
 LOOP_PORT=7001
 
+# loop_user: prints the options that unshare(1) needs here: none for root, a user namespace for anybody
+# else, and for the root of a container.
+loop_user() {
+	if unshare -nm true 2>/dev/null; then
+		echo
+	elif unshare -Urnm true 2>/dev/null; then
+		echo -Ur
+	else
+		return 1
+	fi
+}
+
+# loop_possible: returns 0, or prints why the network can not be made on this machine and returns 1.
 loop_possible() {
-	[[ $EUID -eq 0 ]] || unshare -Urnm true 2>/dev/null || {
-		echo "needs root or unprivileged user namespaces"
+	local user
+	command -v ip >/dev/null || { echo "needs ip (Debian: iproute2)"; return 1; }
+	[[ -e /etc/hosts ]] || { echo "needs an /etc/hosts to put its own in place of"; return 1; }
+	user=$(loop_user) || {
+		echo "needs a root who may make namespaces, or unprivileged user namespaces"
 		return 1
 	}
-	command -v ip >/dev/null || { echo "needs ip (Debian: iproute2)"; return 1; }
+	unshare ${user:+"$user"} -nm bash -c 'ip link set lo up && mount --bind /etc/hosts /etc/hosts' \
+		2>/dev/null || { echo "needs to configure its own namespaces"; return 1; }
 }
 
 # The inside of the namespace: sets it up, starts the servers, stays until its input ends.
@@ -34,8 +51,8 @@ loop_inside() {
 		ip address add "10.93.0.$address/32" dev lo
 	done
 	# A dead connect ends after three seconds.
-	sysctl -qw net.ipv4.tcp_syn_retries=1
-	sysctl -qw net.ipv4.tcp_syn_linear_timeouts=0 2>/dev/null || true
+	echo 1 >/proc/sys/net/ipv4/tcp_syn_retries
+	echo 0 2>/dev/null >/proc/sys/net/ipv4/tcp_syn_linear_timeouts
 	cat >"$dir/hosts" <<-END
 		127.0.0.1 localhost
 		fd93::e1 refused allrefused half
@@ -62,17 +79,17 @@ loop_inside() {
 
 # loop_start DIR: makes the namespace and its servers; DIR is for its files.
 loop_start() {
-	local dir=$1 flags=-nm tries
-	[[ $EUID -eq 0 ]] || flags=-Urnm
+	local dir=$1 tries
+	LOOP_USER=$(loop_user) || return 1
 	mkfifo "$dir/hold"
 	sleep infinity >"$dir/hold" 3>&- &
 	LOOP_HOLD=$!
 	export -f loop_inside
 	# shellcheck disable=SC2016
-	B=$B LOOP_PORT=$LOOP_PORT unshare $flags bash -c 'loop_inside "$1"' _ "$dir" \
+	B=$B LOOP_PORT=$LOOP_PORT unshare ${LOOP_USER:+"$LOOP_USER"} -nm bash -c 'loop_inside "$1"' _ "$dir" \
 		<"$dir/hold" >"$dir/inside.out" 2>&1 3>&- &
 	LOOP_PID=$!
-	export LOOP_HOLD LOOP_PID
+	export LOOP_HOLD LOOP_PID LOOP_USER
 	for ((tries = 0; tries < 200; tries++)); do
 		grep -qs READY "$dir/blackhole.out" && grep -qs READY "$dir/greet.out" && return 0
 		sleep 0.05
@@ -83,9 +100,7 @@ loop_start() {
 
 # loop CMD...: runs a command inside.
 loop() {
-	local user=()
-	[[ $EUID -eq 0 ]] || user=(-U --preserve-credentials)
-	nsenter -t "$LOOP_PID" -n -m "${user[@]}" --wd="$PWD" "$@"
+	nsenter -t "$LOOP_PID" -n -m ${LOOP_USER:+-U --preserve-credentials} --wd="$PWD" "$@"
 }
 
 loop_stop() {

@@ -78,8 +78,12 @@ lab_possible() {
 			return 1
 		fi
 	done
+	if [[ ! -e /etc/hosts ]]; then
+		echo "the network lab needs an /etc/hosts to put its own in place of"
+		return 1
+	fi
 	if ! user=$(lab_user_namespace); then
-		echo "the network lab needs root or user namespaces"
+		echo "the network lab needs a root who may make namespaces, or unprivileged user namespaces"
 		return 1
 	fi
 	if ! (: <>/dev/net/tun) 2>/dev/null; then
