@@ -38,6 +38,10 @@ setup() {
 	promise promise_call dead_list_is_waited_for_once fails
 }
 
+@test "connect (another destination after AF_UNSPEC) goes where it is told" {
+	promise promise_call other_destination_is_another_matter passes
+}
+
 @test "connect (signal without SA_RESTART) returns EINTR and goes on" {
 	promise promise_call signal_interrupts fails
 }

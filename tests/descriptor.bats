@@ -46,6 +46,19 @@ setup() {
 	promise promise_fd epoll_set_keeps_what_it_gets_meanwhile passes
 }
 
+@test "dup (before connect) keeps all numbers one socket" {
+	promise promise_fd duplicates_stay_one_socket passes
+}
+
+@test "getsockopt (TTL and path MTU discovery, other family won) reads that family's defaults" {
+	loop sh -c 'echo 99 >/proc/sys/net/ipv4/ip_default_ttl'
+	promise promise_fd defaults_of_the_other_family_stay fails
+}
+
+@test "connect (socket of another network namespace) stays in it" {
+	promise promise_fd other_namespace_is_respected passes
+}
+
 @test "bind (an address, port 0) holds on the winner" {
 	promise promise_fd bound_address_is_kept fails
 }

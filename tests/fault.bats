@@ -87,7 +87,8 @@ fail_each() {
 }
 
 @test "connect (shutdown() of libhe fails) ends at the right peer" {
-	fail_each shutdown 1 ENOTCONN
+	# EBUSY: kernels of 2023 that do not shut down what a thread waits on.
+	fail_each shutdown 1 ENOTCONN EBUSY
 }
 
 @test "connect (a ppoll() of libhe fails) ends at the right peer" {

@@ -34,6 +34,10 @@ setup() {
 	promise promise_many own_race_is_left_alone passes
 }
 
+@test "connect (two threads, same name, different addresses) races in both" {
+	promise promise_many pool_of_threads_races fails
+}
+
 @test "connect (address of several names) tries only common addresses" {
 	promise promise_many several_names_share_only_what_is_common fails
 }

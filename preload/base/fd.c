@@ -18,9 +18,11 @@ int fd_duplicate_high(int fd)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 2 < FD_HIGH)
 		floor = (int)(limit.rlim_cur / 2);
-	high = fcntl(fd, F_DUPFD_CLOEXEC, floor);
+	if (floor < FD_LOWEST)
+		floor = FD_LOWEST;
+	high = libc_fcntl(fd, F_DUPFD_CLOEXEC, floor);
 	if (high < 0) /* the upper half is full: any number but the standard three will do */
-		high = fcntl(fd, F_DUPFD_CLOEXEC, FD_LOWEST);
+		high = libc_fcntl(fd, F_DUPFD_CLOEXEC, FD_LOWEST);
 	return high < 0 ? -errno : high;
 }
 

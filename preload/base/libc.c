@@ -10,9 +10,11 @@ static const char *const names[LIBC_FUNCTIONS] = {
     [LIBC_CLOSE_RANGE] = "close_range",
     [LIBC_CLOSEFROM] = "closefrom",
     [LIBC_CONNECT] = "connect",
+    [LIBC_DUP] = "dup",
     [LIBC_DUP2] = "dup2",
     [LIBC_DUP3] = "dup3",
     [LIBC_EPOLL_CTL] = "epoll_ctl",
+    [LIBC_FCNTL] = "fcntl",
     [LIBC_GETADDRINFO] = "getaddrinfo",
     [LIBC_GETHOSTBYNAME] = "gethostbyname",
     [LIBC_GETHOSTBYNAME2] = "gethostbyname2",
@@ -85,6 +87,13 @@ int libc_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	return next(fd, addr, len);
 }
 
+int libc_dup(int fd)
+{
+	int (*next)(int) = libc_next(LIBC_DUP);
+
+	return next(fd);
+}
+
 int libc_dup2(int old_fd, int new_fd)
 {
 	int (*next)(int, int) = libc_next(LIBC_DUP2);
@@ -104,6 +113,13 @@ int libc_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 	int (*next)(int, int, int, struct epoll_event *) = libc_next(LIBC_EPOLL_CTL);
 
 	return next(set, operation, fd, event);
+}
+
+int libc_fcntl(int fd, int command, long argument)
+{
+	int (*next)(int, int, ...) = libc_next(LIBC_FCNTL);
+
+	return next(fd, command, argument);
 }
 
 int libc_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,

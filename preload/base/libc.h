@@ -23,9 +23,11 @@ enum libc_function {
 	LIBC_CLOSE_RANGE,
 	LIBC_CLOSEFROM,
 	LIBC_CONNECT,
+	LIBC_DUP,
 	LIBC_DUP2,
 	LIBC_DUP3,
 	LIBC_EPOLL_CTL,
+	LIBC_FCNTL,
 	LIBC_GETADDRINFO,
 	LIBC_GETHOSTBYNAME,
 	LIBC_GETHOSTBYNAME2,
@@ -46,10 +48,14 @@ int libc_close(int fd);
 int libc_close_range(unsigned first, unsigned last, int flags);
 void libc_closefrom(int first);
 int libc_connect(int fd, const struct sockaddr *addr, socklen_t len);
+int libc_dup(int fd);
 int libc_dup2(int old_fd, int new_fd);
 int libc_dup3(int old_fd, int new_fd, int flags);
 struct epoll_event;
 int libc_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
+
+/* `argument` is a number or a pointer, as the command wants; 0 for commands without one. */
+int libc_fcntl(int fd, int command, long argument);
 int libc_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                      struct addrinfo **ret_list);
 struct hostent *libc_gethostbyname(const char *name);

@@ -72,8 +72,9 @@ void note_begin(struct note *note)
 void note_text(struct note *note, const char *text)
 {
 	/* One byte stays free for the newline. */
-	while (*text != '\0' && note->len < sizeof(note->text) - 1)
-		note->text[note->len++] = *text++;
+	for (; *text != '\0' && note->len < sizeof(note->text) - 1; text++)
+		/* A name may hold anything; a line shall stay one. */
+		note->text[note->len++] = *text >= 0 && *text < ' ' ? '?' : *text;
 }
 
 void note_number(struct note *note, long number)

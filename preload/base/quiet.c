@@ -8,15 +8,19 @@ void quiet_begin(struct quiet *ret_quiet)
 	sigset_t all;
 
 	ret_quiet->error = errno;
-	/* Neither call can fail with these arguments. */
-	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &ret_quiet->cancel_state);
+	/*
+	 * The mask first and, at the end, last: a handler that runs at that moment may leave by
+	 * siglongjmp(), and then the cancellation state must be the program's own. Neither call can
+	 * fail with these arguments.
+	 */
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &ret_quiet->mask);
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &ret_quiet->cancel_state);
 }
 
 void quiet_end(const struct quiet *quiet)
 {
 	errno = quiet->error;
-	(void)pthread_sigmask(SIG_SETMASK, &quiet->mask, NULL);
 	(void)pthread_setcancelstate(quiet->cancel_state, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &quiet->mask, NULL);
 }

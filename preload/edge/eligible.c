@@ -1,19 +1,21 @@
 #include "edge/eligible.h"
 
-enum eligible eligible_socket(const struct own *own, bool any_port, bool in_epoll)
+enum eligible eligible_socket(const struct own *own, const struct eligible_marks *marks)
 {
 	if (own->nonblocking)
 		return PASS_NONBLOCKING;
 	if (!own->idle)
 		return PASS_NOT_IDLE;
-	if (own->bound_port != 0 && !any_port)
+	if (own->bound_port != 0 && !marks->any_port)
 		return PASS_BOUND_PORT;
 	if (own->fast_open)
 		return PASS_FAST_OPEN;
 	if (own->repairing)
 		return PASS_REPAIRING;
-	if (in_epoll)
+	if (marks->in_epoll)
 		return PASS_IN_EPOLL;
+	if (marks->shared)
+		return PASS_SHARED;
 	return ELIGIBLE;
 }
 
@@ -22,8 +24,6 @@ const char *eligible_text(enum eligible reason)
 	switch (reason) {
 	case ELIGIBLE:
 		return "raced";
-	case PASS_DISABLED:
-		return "passed on: switched off for this program";
 	case PASS_ONE_ADDRESS:
 		return "passed on: no other address to try";
 	case PASS_NOT_TCP:
@@ -40,6 +40,8 @@ const char *eligible_text(enum eligible reason)
 		return "passed on: TCP_REPAIR is set";
 	case PASS_IN_EPOLL:
 		return "passed on: an epoll set has the socket";
+	case PASS_SHARED:
+		return "passed on: the socket has a second descriptor";
 	case PASS_OWN_RACE:
 		return "passed on: the program races by itself";
 	case PASS_NO_RESOURCES:

@@ -10,7 +10,6 @@
 
 enum eligible {
 	ELIGIBLE,
-	PASS_DISABLED,     /* HE_DISABLE, HE_ONLY, HE_SKIP */
 	PASS_ONE_ADDRESS,  /* nothing else that the program could have meant */
 	PASS_NOT_TCP,      /* another protocol, or no socket at all */
 	PASS_NONBLOCKING,  /* not raced yet */
@@ -19,15 +18,20 @@ enum eligible {
 	PASS_FAST_OPEN,    /* TCP_FASTOPEN_CONNECT: connect() succeeds before any handshake */
 	PASS_REPAIRING,    /* TCP_REPAIR: likewise */
 	PASS_IN_EPOLL,     /* an epoll set has it: replacing the socket would lose that */
+	PASS_SHARED,       /* it has a second number, which would keep the old socket */
 	PASS_OWN_RACE,     /* the program races by itself */
 	PASS_NO_RESOURCES, /* no descriptor, thread or place left for a race */
 };
 
-/*
- * The socket's own reasons; `any_port` says that its port, if any, is the kernel's choice, and
- * `in_epoll` that an epoll set has it.
- */
-enum eligible eligible_socket(const struct own *own, bool any_port, bool in_epoll);
+/* What the program did to the socket, which the kernel does not tell: see memory/marks. */
+struct eligible_marks {
+	bool any_port; /* the port, if there is one, is the kernel's choice */
+	bool in_epoll;
+	bool shared;
+};
+
+/* The socket's own reasons. */
+enum eligible eligible_socket(const struct own *own, const struct eligible_marks *marks);
 
 /* A few words for the log. */
 const char *eligible_text(enum eligible reason);

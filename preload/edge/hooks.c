@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -32,7 +33,23 @@ EXPORT const char libhe_version[] = HE_VERSION;
  */
 static bool may_be_read(const struct sockaddr *sa)
 {
-	return (intptr_t)sa >= 4096;
+	uintptr_t at = (uintptr_t)sa;
+
+	return at >= 4096 && at < (sizeof(sa) == 4 ? UINTPTR_MAX - 4096 : UINTPTR_MAX / 2);
+}
+
+/* Whether a race may run on the number, in this process. */
+static bool is_racing(int fd)
+{
+	return contests_may_have(fd) && contests_are_ours();
+}
+
+static void let_go(int fd)
+{
+	int saved_errno = errno;
+
+	contests_let_go((unsigned)fd, (unsigned)fd);
+	errno = saved_errno;
 }
 
 EXPORT int connect(int fd, const struct sockaddr *sa, socklen_t len)
@@ -43,9 +60,14 @@ EXPORT int connect(int fd, const struct sockaddr *sa, socklen_t len)
 	int r = KNOWN_PASS;
 
 	/* Nothing was resolved in this process, or what was given is not an address of the Internet. */
-	if (!settings_are_read() || !may_be_read(sa) || len > sizeof(struct sockaddr_storage) ||
-	    addr_from_sockaddr(sa, len, &addr, &extra) < 0)
+	if (!settings_are_read() || !may_be_read(sa) || len > sizeof(struct sockaddr_storage))
 		return libc_connect(fd, sa, len);
+	if (addr_from_sockaddr(sa, len, &addr, &extra) < 0) {
+		/* AF_UNSPEC among them, which dissolves what connect() began. */
+		if (is_racing(fd))
+			let_go(fd);
+		return libc_connect(fd, sa, len);
+	}
 
 	if (contests_may_have(fd))
 		r = known_reconnect(fd, sa, len, &extra);
@@ -107,16 +129,10 @@ EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *host, 
 	return r;
 }
 
-/* Whether a race may run on the number, in this process. */
-static bool is_racing(int fd)
-{
-	return contests_may_have(fd) && contests_are_ours();
-}
-
 EXPORT int close(int fd)
 {
 	if (is_racing(fd))
-		contests_let_go((unsigned)fd, (unsigned)fd);
+		let_go(fd);
 	return libc_close(fd);
 }
 
@@ -141,21 +157,9 @@ static void let_go_of_target(int old_fd, int new_fd)
 {
 	int saved_errno = errno;
 
-	if (old_fd != new_fd && is_racing(new_fd) && fcntl(old_fd, F_GETFD) >= 0)
-		contests_let_go((unsigned)new_fd, (unsigned)new_fd);
+	if (old_fd != new_fd && is_racing(new_fd) && libc_fcntl(old_fd, F_GETFD, 0) >= 0)
+		let_go(new_fd);
 	errno = saved_errno;
-}
-
-EXPORT int dup2(int old_fd, int new_fd)
-{
-	let_go_of_target(old_fd, new_fd);
-	return libc_dup2(old_fd, new_fd);
-}
-
-EXPORT int dup3(int old_fd, int new_fd, int flags)
-{
-	let_go_of_target(old_fd, new_fd);
-	return libc_dup3(old_fd, new_fd, flags);
 }
 
 static void set_mark(enum mark mark, int fd)
@@ -167,6 +171,59 @@ static void set_mark(enum mark mark, int fd)
 		marks_set(mark, fd, cookie);
 	errno = saved_errno;
 }
+
+/*
+ * A second number for a socket: it would keep the old one when another takes the first number's
+ * place. So neither is raced any more, and a race that runs is given up.
+ */
+static int share(int old_fd, int new_fd)
+{
+	int saved_errno = errno;
+	uint64_t cookie;
+
+	if (new_fd >= 0 && new_fd != old_fd && own_cookie(old_fd, &cookie) == 0) {
+		if (is_racing(old_fd))
+			let_go(old_fd);
+		marks_set(MARK_SHARED, old_fd, cookie);
+		marks_set(MARK_SHARED, new_fd, cookie);
+	}
+	errno = saved_errno;
+	return new_fd;
+}
+
+EXPORT int dup(int fd)
+{
+	return share(fd, libc_dup(fd));
+}
+
+EXPORT int dup2(int old_fd, int new_fd)
+{
+	let_go_of_target(old_fd, new_fd);
+	return share(old_fd, libc_dup2(old_fd, new_fd));
+}
+
+EXPORT int dup3(int old_fd, int new_fd, int flags)
+{
+	let_go_of_target(old_fd, new_fd);
+	return share(old_fd, libc_dup3(old_fd, new_fd, flags));
+}
+
+/* Every argument of every command fits into a long, as it fits into the kernel's register. */
+EXPORT int fcntl(int fd, int command, ...)
+{
+	va_list arguments;
+	long argument;
+	int r;
+
+	va_start(arguments, command);
+	argument = va_arg(arguments, long);
+	va_end(arguments);
+	r = libc_fcntl(fd, command, argument);
+	return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? share(fd, r) : r;
+}
+
+/* What programs that were built with 64-bit file offsets call. */
+EXPORT __typeof__(fcntl) fcntl64 __attribute__((alias("fcntl")));
 
 /* The kernel chooses a port at bind() already and does not tell later that it was its choice. */
 EXPORT int bind(int fd, const struct sockaddr *sa, socklen_t len)
@@ -180,14 +237,23 @@ EXPORT int bind(int fd, const struct sockaddr *sa, socklen_t len)
 	return r;
 }
 
+static bool chooses_hops(int level, int name)
+{
+	if (level == IPPROTO_IP)
+		return name == IP_TTL || name == IP_MTU_DISCOVER;
+	return level == IPPROTO_IPV6 && (name == IPV6_UNICAST_HOPS || name == IPV6_MTU_DISCOVER);
+}
+
 /* IPV6_V6ONLY is off in most sockets anyway; what counts is that the program said so. */
 EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	int r = libc_setsockopt(fd, level, name, value, len);
 	int on;
 
+	if (r == 0 && chooses_hops(level, name))
+		set_mark(MARK_HOPS, fd);
 	if (r == 0 && level == IPPROTO_IPV6 && name == IPV6_V6ONLY && len >= sizeof(on)) {
-		memcpy(&on, value, sizeof(on)); /* it took the kernel's copying, so it can be read */
+		memcpy(&on, value, sizeof(on)); /* the kernel could read it, so we can */
 		if (on == 0)
 			set_mark(MARK_DUAL_STACK, fd);
 	}
@@ -203,7 +269,7 @@ EXPORT int epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 	int r;
 
 	if (operation == EPOLL_CTL_ADD && is_racing(fd))
-		contests_let_go((unsigned)fd, (unsigned)fd);
+		let_go(fd);
 	r = libc_epoll_ctl(set, operation, fd, event);
 	if (r == 0 && operation == EPOLL_CTL_ADD)
 		set_mark(MARK_IN_EPOLL, fd);

@@ -16,11 +16,34 @@
 
 static int pass(enum eligible reason)
 {
+	struct quiet quiet;
+
+	if (!note_wants(NOTE_DEBUG))
+		return KNOWN_PASS;
+	quiet_begin(&quiet); /* a thread cancelled in the middle would leave the file open */
 	note_say(NOTE_DEBUG, eligible_text(reason));
+	quiet_end(&quiet);
 	return KNOWN_PASS;
 }
 
-static bool is_own_race(int fd, const struct answer *answer, const struct addr_extra *extra)
+static enum eligible look_at_marks(struct own *own)
+{
+	struct eligible_marks marks = {
+	    .any_port = marks_has(MARK_ANY_PORT, own->fd, own->cookie),
+	    .in_epoll = marks_has(MARK_IN_EPOLL, own->fd, own->cookie) || !marks_can_have(own->fd),
+	    .shared = marks_has(MARK_SHARED, own->fd, own->cookie),
+	};
+
+	own->chose_hops = marks_has(MARK_HOPS, own->fd, own->cookie);
+	return eligible_socket(own, &marks);
+}
+
+/*
+ * Programs that race by themselves do so with sockets that do not block, or with ones whose call
+ * came back. Threads that each wait in a connect() of their own are a pool.
+ */
+static bool is_own_race(const struct own *own, const struct answer *answer,
+                        const struct addr_extra *extra)
 {
 	struct quiet quiet;
 	bool found;
@@ -28,7 +51,8 @@ static bool is_own_race(int fd, const struct answer *answer, const struct addr_e
 	if (!contests_exist() || !contests_are_ours())
 		return false;
 	contests_lock(&quiet);
-	found = contests_stand_down(fd, answer->addrs, answer->count, answer->requested, extra->port);
+	found = contests_stand_down(own, answer->addrs, answer->count, answer->requested,
+	                            extra->port);
 	contests_unlock(&quiet);
 	return found;
 }
@@ -92,23 +116,24 @@ int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct
 		return pass(PASS_ONE_ADDRESS);
 	if (own_look(fd, &request.own) < 0)
 		return pass(PASS_NOT_TCP);
-	reason = eligible_socket(&request.own, marks_has(MARK_ANY_PORT, fd, request.own.cookie),
-	                         marks_has(MARK_IN_EPOLL, fd, request.own.cookie));
-	if (reason == PASS_NONBLOCKING && is_own_race(fd, &answer, extra))
-		reason = PASS_OWN_RACE;
-	if (reason != ELIGIBLE)
-		return pass(reason);
+	reason = look_at_marks(&request.own);
 
-	/* First of all: a thread that walks its list after a lost race does not race by itself. */
-	if (failures_exist()) {
+	/*
+	 * First of all: a thread that walks its list after a lost race does not race by itself, and
+	 * a socket that failed once still has a port. What another source address met does not count.
+	 */
+	if (failures_exist() && !request.own.nonblocking && request.own.bound.family == 0) {
 		r = failures_take(addr, extra->port, clock_now_ns());
 		if (r != 0) {
 			pthread_testcancel();
 			return -r;
 		}
 	}
-	if (is_own_race(fd, &answer, extra))
-		return pass(PASS_OWN_RACE);
+	if ((reason == ELIGIBLE || reason == PASS_NONBLOCKING) &&
+	    is_own_race(&request.own, &answer, extra))
+		reason = PASS_OWN_RACE;
+	if (reason != ELIGIBLE)
+		return pass(reason);
 	drop_other_families(&answer, &request.own.bound);
 	if (answer.count < 2)
 		return pass(PASS_ONE_ADDRESS);
@@ -120,7 +145,7 @@ int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct
 	r = dial(&request, sa, len, &failures);
 	if (r == DIAL_IMPOSSIBLE)
 		return pass(PASS_NO_RESOURCES);
-	if (r < 0)
+	if (r < 0 && request.own.bound.family == 0)
 		remember(&failures, extra->port);
 	return r;
 }

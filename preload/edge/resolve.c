@@ -1,6 +1,7 @@
 #include "edge/resolve.h"
 
 #include "memory/answers.h"
+#include "memory/failures.h"
 #include "memory/settings.h"
 #include "wire/contests.h"
 
@@ -22,11 +23,17 @@ static void add_distinct(struct distinct *distinct, const struct addr *addr)
 		distinct->addrs[distinct->count++] = *addr;
 }
 
+static void forget_in_child(void)
+{
+	answers_after_fork();
+	failures_after_fork();
+}
+
+/* Without fork handlers there are no contests, and every connect() is the real one. */
 static void prepare(void)
 {
-	/* Without fork handlers there are no contests, and every connect() is the real one. */
-	if (contests_prepare() == 0)
-		(void)pthread_atfork(NULL, NULL, answers_after_fork);
+	if (pthread_atfork(NULL, NULL, forget_in_child) == 0)
+		(void)contests_prepare();
 }
 
 /* The first name resolution is where libhe begins: not before, and never in connect(). */

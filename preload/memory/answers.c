@@ -6,6 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
+/* Otherwise the compiler would take locks of its own, in what signal handlers call. */
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics take no lock");
+
 #define ADDR_WORDS (sizeof(struct addr) / sizeof(uint64_t))
 #define NAME_WORDS (ANSWER_NAME_MAX / sizeof(uint64_t))
 

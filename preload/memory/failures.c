@@ -77,3 +77,10 @@ bool failures_exist(void)
 {
 	return atomic_load_explicit(&full_count, memory_order_relaxed) > 0;
 }
+
+void failures_after_fork(void)
+{
+	for (size_t i = 0; i < FAILURES_MAX; i++)
+		atomic_store_explicit(&failures[i].state, EMPTY, memory_order_relaxed);
+	atomic_store_explicit(&full_count, 0, memory_order_relaxed);
+}

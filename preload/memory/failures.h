@@ -28,4 +28,7 @@ int failures_take(const struct addr *addr, uint16_t port, uint64_t now_ns);
 /* False when there surely is nothing to take: one load. */
 bool failures_exist(void);
 
+/* In a forked child: forgets all, with what another thread of the parent was holding. */
+void failures_after_fork(void);
+
 #endif

@@ -2,23 +2,25 @@
 
 #include <stdatomic.h>
 
-/* The usual limit of descriptors: programs with more may lose a mark. 24 KiB of .bss. */
-#define MARKED_MAX 1024
+/* Otherwise the compiler would take locks of its own, in what signal handlers call. */
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics take no lock");
 
 /* A cookie is never 0. */
-static _Atomic uint64_t cookies[MARKS][MARKED_MAX];
+static _Atomic uint64_t cookies[MARKS][MARKS_FD_MAX];
 
-static _Atomic uint64_t *cookie_of(enum mark mark, int fd)
+bool marks_can_have(int fd)
 {
-	return &cookies[mark][(unsigned)fd % MARKED_MAX];
+	return fd >= 0 && fd < MARKS_FD_MAX;
 }
 
 void marks_set(enum mark mark, int fd, uint64_t cookie)
 {
-	atomic_store_explicit(cookie_of(mark, fd), cookie, memory_order_relaxed);
+	if (marks_can_have(fd))
+		atomic_store_explicit(&cookies[mark][fd], cookie, memory_order_relaxed);
 }
 
 bool marks_has(enum mark mark, int fd, uint64_t cookie)
 {
-	return atomic_load_explicit(cookie_of(mark, fd), memory_order_relaxed) == cookie;
+	return marks_can_have(fd) && cookie != 0 &&
+	       atomic_load_explicit(&cookies[mark][fd], memory_order_relaxed) == cookie;
 }

@@ -1,8 +1,9 @@
 /*
- * memory/marks: what a program did to a socket and the kernel does not tell afterwards. Kept by descriptor number together with the socket's cookie, so that a number that
- * was closed and used again, even behind our back, does not inherit them.
+ * memory/marks: what a program did to a socket and the kernel does not tell afterwards. Kept by
+ * descriptor number together with the socket's cookie, so that a number that was closed and used
+ * again, even behind our back, does not inherit them.
  *
- * Fixed memory; a collision forgets the older mark, and then the socket counts as unmarked.
+ * Fixed memory, for numbers below MARKS_FD_MAX.
  * Safe in: threads, signal handlers, fork, cancellation.
  */
 #ifndef MEMORY_MARKS_H
@@ -18,10 +19,23 @@ enum mark {
 	MARK_ANY_PORT,
 	/* It was added to an epoll set, which would lose it if another socket took its place. */
 	MARK_IN_EPOLL,
+	/* It has a second number (dup()), which would keep the old socket. */
+	MARK_SHARED,
+	/* TTL, hop limit or path MTU discovery were chosen, and are not the system's defaults. */
+	MARK_HOPS,
 	MARKS
 };
 
+/* The kernel's own default limit, ten times over; 640 KiB of .bss, of which a page or two is used. */
+#define MARKS_FD_MAX 16384
+
+/* Remembers the mark for the socket with this cookie; nothing when the number is too high. */
 void marks_set(enum mark mark, int fd, uint64_t cookie);
+
+/* False for a number that is too high to have marks: ask marks_can_have() where that matters. */
 bool marks_has(enum mark mark, int fd, uint64_t cookie);
+
+/* Whether a mark of this number would have been remembered. */
+bool marks_can_have(int fd);
 
 #endif

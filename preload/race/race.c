@@ -58,7 +58,8 @@ enum race_step race_next(struct race *race, uint64_t now_ns, struct race_move *r
 		}
 	}
 	if (now_ns >= race->deadline_ns) {
-		ret_move->error = ETIMEDOUT;
+		ret_move->error = race->attempts[0].state == RACE_FAILED ? race->attempts[0].error
+		                                                         : ETIMEDOUT;
 		return RACE_LOST;
 	}
 	if (race->running == 0 && !has_more(race)) {

@@ -70,7 +70,7 @@ enum race_step { RACE_START, RACE_WAIT, RACE_WON, RACE_LOST };
 struct race_move {
 	unsigned attempt;  /* RACE_START, RACE_WON */
 	uint64_t until_ns; /* RACE_WAIT; CLOCK_NEVER: until an attempt ends */
-	int error;         /* RACE_LOST: errno value of attempt 0, or ETIMEDOUT at the deadline */
+	int error;         /* RACE_LOST: errno value of attempt 0; ETIMEDOUT if it still ran then */
 };
 
 /*

@@ -8,22 +8,28 @@
 #include <poll.h>
 #include <time.h>
 
-void attempt_prepare(struct attempt *attempt, int protocol)
+static int make_socket(const struct attempt *attempt, const struct own *own)
 {
-	int fd = socket(attempt->domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+	int fd = socket(attempt->domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, own->protocol);
+
+	return fd < 0 ? -errno : fd_raise(fd);
+}
+
+void attempt_prepare(struct attempt *attempt, const struct own *own)
+{
+	int fd = make_socket(attempt, own);
+	uint64_t netns;
 	int r;
 
 	attempt->fd = -1;
-	if (fd < 0) {
-		attempt->error = errno;
+	attempt->error = -fd;
+	if (fd < 0)
 		return;
-	}
-	fd = fd_raise(fd);
-	if (fd < 0) {
-		attempt->error = -fd;
-		return;
-	}
-	r = own_cookie(fd, &attempt->cookie);
+	r = own_netns(fd, &netns);
+	if (r == 0 && netns != own->netns)
+		r = -EXDEV;
+	if (r == 0)
+		r = own_cookie(fd, &attempt->cookie);
 	if (r < 0) {
 		attempt->error = -r;
 		(void)libc_close(fd);
@@ -66,8 +72,8 @@ enum attempt_state attempt_start(struct attempt *attempt, const struct own *own,
 	socklen_t len;
 	int r;
 
-	if (attempt->fd < 0) {
-		*ret_error = attempt->error;
+	if (attempt->fd < 0 || !own_is(attempt->fd, attempt->cookie)) {
+		*ret_error = attempt->fd < 0 ? attempt->error : EBADF;
 		return ATTEMPT_UNSENT;
 	}
 	r = options_mirror(own, model->fd, model->domain, attempt->fd, attempt->domain, true);
@@ -106,6 +112,11 @@ enum attempt_state attempt_look(const struct attempt *attempt, int *ret_error)
 	int error = 0;
 	socklen_t len = sizeof(error);
 
+	/* A program that closes every number may have another file there by now. */
+	if (!own_is(attempt->fd, attempt->cookie)) {
+		*ret_error = EBADF;
+		return ATTEMPT_UNSENT;
+	}
 	if (state != ATTEMPT_FAILED)
 		return state;
 	if (getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
@@ -122,7 +133,7 @@ void attempt_close(struct attempt *attempt)
 
 	if (attempt->fd < 0)
 		return;
-	/* A program that closes every number may have closed ours, and have another file there. */
+	/* As above. */
 	r = own_cookie(attempt->fd, &cookie);
 	if (r != -EBADF && r != -ENOTSOCK && cookie == attempt->cookie)
 		(void)libc_close(attempt->fd);

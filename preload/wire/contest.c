@@ -27,6 +27,7 @@ static void close_all(struct contest *contest)
 
 static void settle(struct contest *contest, enum contest_outcome outcome, uint64_t now_ns)
 {
+	contest_restore_send_timeout(contest);
 	close_all(contest);
 	contest->outcome = outcome;
 	contest->settled_ns = now_ns;
@@ -42,7 +43,48 @@ void contest_free(struct contest *contest)
 	if (contest->log_fd != NOTE_STDERR)
 		(void)libc_close(contest->log_fd);
 	contest->log_fd = NOTE_STDERR;
+	/* Whoever still believes in it, as a child's thread may, sees that it is another one's. */
+	contest->generation++;
 	contest->state = CONTEST_FREE;
+}
+
+void contest_forget(struct contest *contest)
+{
+	if (contest->state == CONTEST_OPEN)
+		close_all(contest);
+	if (contest->state != CONTEST_FREE)
+		contest_free(contest);
+}
+
+/* The kernel rounds what is set: only a value as it is read back can be compared. */
+static bool read_send_timeout(int fd, struct timeval *ret_timeout)
+{
+	socklen_t len = sizeof(*ret_timeout);
+
+	return getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, ret_timeout, &len) == 0;
+}
+
+void contest_cut_send_timeout(struct contest *contest, const struct timeval *left)
+{
+	int fd = contest->attempts[contest->seat].fd;
+
+	contest->send_timeout_is_cut =
+	    read_send_timeout(fd, &contest->send_timeout) &&
+	    libc_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, left, sizeof(*left)) == 0 &&
+	    read_send_timeout(fd, &contest->send_timeout_cut);
+}
+
+void contest_restore_send_timeout(struct contest *contest)
+{
+	int fd = contest->attempts[contest->seat].fd;
+	struct timeval present;
+
+	if (contest->send_timeout_is_cut && read_send_timeout(fd, &present) &&
+	    present.tv_sec == contest->send_timeout_cut.tv_sec &&
+	    present.tv_usec == contest->send_timeout_cut.tv_usec)
+		(void)libc_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &contest->send_timeout,
+		                      sizeof(contest->send_timeout));
+	contest->send_timeout_is_cut = false;
 }
 
 void contest_leave(struct contest *contest, uint64_t now_ns)
@@ -76,7 +118,7 @@ static int prepare_attempts(struct contest *contest, const struct contest_reques
 	if (r < 0)
 		return r;
 	for (unsigned i = 1; i < request->count; i++) {
-		attempt_prepare(&contest->attempts[i], request->own.protocol);
+		attempt_prepare(&contest->attempts[i], &request->own);
 		ready += contest->attempts[i].fd >= 0;
 	}
 	return ready;
@@ -96,18 +138,13 @@ static void fill(struct contest *contest, const struct contest_request *request,
 {
 	uint32_t generation = contest->generation + 1;
 
-	memset(contest, 0, offsetof(struct contest, attempts));
+	memset(contest, 0, sizeof(*contest));
 	contest->generation = generation;
 	contest->own = request->own;
 	contest->extra = request->extra;
-	contest->seat = 0;
 	contest->waiters = 1;
-	contest->unattended = false;
-	contest->touched = false;
-	contest->seat_failed_ns = 0;
 	contest->begun_ns = now_ns;
 	contest->log_fd = NOTE_STDERR;
-	contest->told = false;
 	strncpy(contest->name, request->name, sizeof(contest->name) - 1);
 	race_begin(&contest->race, &request->rules, request->count, now_ns);
 }
@@ -136,14 +173,25 @@ int contest_begin(struct contest *contest, const struct contest_request *request
 
 /*
  * Wakes whoever waits on the socket that was on the number before. A thread in a blocking
- * connect() is woken by a shutdown only; it sees ECONNRESET and asks us. When nobody waits there,
+ * connect() is woken by a shutdown only; it sees ECONNRESET or EPIPE and asks us. When nobody waits there,
  * pollers are woken by an option that touches no state, because a forked child may share the
  * socket.
  */
 static void wake_waiters(const struct contest *contest, const struct attempt *seated)
 {
+	static const int least = 1;
+
 	if (!contest->unattended) {
-		(void)shutdown(seated->fd, SHUT_RDWR);
+		if (shutdown(seated->fd, SHUT_RDWR) == 0 || errno != EBUSY)
+			return;
+		/*
+		 * Some kernels of 2023 (6.4 to 6.5, and stable ones of that summer) refuse to shut a
+		 * socket down while a thread waits in connect(). There it ends at its next
+		 * retransmission instead, after a second at most.
+		 */
+		(void)libc_setsockopt(seated->fd, IPPROTO_TCP, TCP_SYNCNT, &least, sizeof(least));
+		(void)libc_setsockopt(seated->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &least,
+		                      sizeof(least));
 	} else {
 		int lowat = 0;
 		socklen_t len = sizeof(lowat);
@@ -235,7 +283,7 @@ static void start(struct contest *contest, unsigned i, uint64_t now_ns)
 	report(contest, i, state, error, now_ns);
 }
 
-/* A success of the seated socket that nobody reported yet: it started before the others. */
+/* A success of the seated socket that nobody reported yet: it is on the number already. */
 static bool seat_is_connected(struct contest *contest, uint64_t now_ns)
 {
 	if (contest->race.attempts[contest->seat].state != RACE_RUNNING ||
@@ -247,6 +295,8 @@ static bool seat_is_connected(struct contest *contest, uint64_t now_ns)
 
 void contest_advance(struct contest *contest, uint64_t now_ns)
 {
+	/* Before options are mirrored. The kernel looked at it when the thread began to wait. */
+	contest_restore_send_timeout(contest);
 	while (contest->state == CONTEST_OPEN) {
 		struct race_move move;
 
@@ -340,7 +390,7 @@ void contest_seat_ended(struct contest *contest, int error, uint64_t now_ns)
 
 int contest_reseat(struct contest *contest, uint64_t now_ns)
 {
-	for (unsigned i = 0; i < contest->race.next; i++) {
+	for (unsigned i = contest->race.next; i-- > 0;) {
 		int r;
 
 		if (contest->race.attempts[i].state != RACE_RUNNING)

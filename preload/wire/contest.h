@@ -17,6 +17,8 @@
 #include "race/race.h"
 #include "wire/attempt.h"
 
+#include <sys/time.h>
+
 /* An answer's name, for the log. */
 #define CONTEST_NAME_MAX 256
 
@@ -43,6 +45,8 @@ struct contest {
 	unsigned waiters;        /* threads of the program inside connect() on the number */
 	bool unattended;         /* the thread came back early (EINTR, SO_SNDTIMEO): nobody waits */
 	bool touched;            /* an attempt of it is ready */
+	struct timeval send_timeout, send_timeout_cut; /* the program's; what stands there meanwhile */
+	bool send_timeout_is_cut;
 	uint64_t due_ns;         /* when the reactor has to look at it again */
 	uint64_t seat_failed_ns; /* since when the seat has an error that no thread came for; 0: none */
 
@@ -83,7 +87,8 @@ void contest_look(struct contest *contest, uint64_t now_ns);
 void contest_seat_ended(struct contest *contest, int error, uint64_t now_ns);
 
 /*
- * Puts the earliest running attempt on the number. Returns 0, -ENOENT when none runs, or -ESTALE
+ * Puts the latest running attempt on the number: the earlier ones are looked after by the reactor,
+ * which may not know of that one yet. Returns 0, -ENOENT when none runs, or -ESTALE
  * when the number is not ours any more: the contest is settled then.
  */
 int contest_reseat(struct contest *contest, uint64_t now_ns);
@@ -96,5 +101,16 @@ void contest_leave(struct contest *contest, uint64_t now_ns);
 
 /* Gives a settled contest's place back. */
 void contest_free(struct contest *contest);
+
+/* In a forked child: closes what the child has of it and empties the place. */
+void contest_forget(struct contest *contest);
+
+/*
+ * Each wait of the kernel takes the whole SO_SNDTIMEO anew. For a wait on another socket it is cut
+ * to what is `left`, and put back soon after the thread has begun to wait, unless the program has
+ * set it meanwhile.
+ */
+void contest_cut_send_timeout(struct contest *contest, const struct timeval *left);
+void contest_restore_send_timeout(struct contest *contest);
 
 #endif

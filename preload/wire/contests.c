@@ -16,7 +16,6 @@ static struct contest contests[CONTESTS_MAX];
 static _Atomic uint16_t numbers[NUMBERS_MAX];
 static atomic_uint open_count;
 static _Atomic pid_t owner; /* the process whose contests these are; 0: nobody's yet */
-static struct quiet fork_quiet; /* of the thread that forks; protected by the lock */
 
 void contests_lock(struct quiet *ret_quiet)
 {
@@ -46,50 +45,45 @@ bool contests_are_ours(void)
 	return atomic_load_explicit(&owner, memory_order_relaxed) == getpid();
 }
 
+bool contests_may_open(void)
+{
+	pid_t present = atomic_load_explicit(&owner, memory_order_relaxed);
+
+	return present == 0 || present == getpid();
+}
+
 struct contest *contests_table(void)
 {
 	return contests;
 }
 
-static void before_fork(void)
+/*
+ * The child has no thread that waits and no reactor; its numbers hold plain connecting sockets. The
+ * private ones are closed, and the table starts anew. No lock is taken before fork(): a handler of
+ * the program, run between, might wait for a thread that waits for us. So the table may be in the
+ * middle of a change here, of which nothing is used but numbers, and those are checked.
+ */
+static void after_fork_child(void)
 {
 	struct quiet quiet;
 
-	contests_lock(&quiet);
-	fork_quiet = quiet;
-}
-
-static void after_fork_parent(void)
-{
-	struct quiet quiet = fork_quiet;
-
-	contests_unlock(&quiet);
-}
-
-/* The child has no thread that waits and no reactor: its numbers hold plain connecting sockets. */
-static void after_fork_child(void)
-{
-	struct quiet quiet = fork_quiet;
-
-	for (size_t i = 0; i < CONTESTS_MAX && contests_exist(); i++) {
-		struct contest *contest = &contests[i];
-
-		if (contest->state == CONTEST_OPEN)
-			contest_leave(contest, clock_now_ns());
-	}
-	for (size_t i = 0; i < CONTESTS_MAX; i++)
-		if (contests[i].state == CONTEST_SETTLED)
-			contest_free(&contests[i]);
+	quiet_begin(&quiet);
+	pthread_mutex_init(&lock, NULL);
+	for (size_t i = 0; i < CONTESTS_MAX && contests_exist(); i++)
+		contest_forget(&contests[i]);
+	for (size_t i = 0; i < NUMBERS_MAX; i++)
+		atomic_store_explicit(&numbers[i], 0, memory_order_relaxed);
+	atomic_store_explicit(&open_count, 0, memory_order_relaxed);
 	atomic_store_explicit(&owner, 0, memory_order_relaxed);
 	reactor_after_fork();
-	contests_unlock(&quiet);
+	quiet_end(&quiet);
 }
 
 static atomic_bool prepared;
 
 int contests_prepare(void)
 {
-	int r = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+	int r = pthread_atfork(NULL, NULL, after_fork_child);
 
 	if (r == 0)
 		atomic_store_explicit(&prepared, true, memory_order_release);
@@ -177,7 +171,7 @@ static bool has_as_sibling(const struct contest *contest, const struct addr *add
 	return false;
 }
 
-bool contests_stand_down(int fd, const struct addr *addrs, size_t count, size_t requested,
+bool contests_stand_down(const struct own *own, const struct addr *addrs, size_t count, size_t requested,
                          uint16_t port)
 {
 	bool found = false;
@@ -185,7 +179,8 @@ bool contests_stand_down(int fd, const struct addr *addrs, size_t count, size_t 
 	for (size_t i = 0; i < CONTESTS_MAX; i++) {
 		struct contest *contest = &contests[i];
 
-		if (contest->state != CONTEST_OPEN || contest->own.fd == fd ||
+		if (contest->state != CONTEST_OPEN || contest->own.fd == own->fd ||
+		    (!own->nonblocking && contest->waiters > 0) ||
 		    contest->extra.port != port ||
 		    !has_as_sibling(contest, &addrs[requested]) ||
 		    !stands_in(&contest->attempts[0].addr, addrs, count))

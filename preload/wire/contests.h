@@ -1,7 +1,7 @@
 /*
  * wire/contests: all contests of this process, in one fixed table behind one lock. The lock is held
  * only over system calls that do not block, with signals and cancellation off (base/quiet), so that
- * neither a signal handler nor a forked child can find it held.
+ * no signal handler can find it held; a forked child makes it anew.
  *
  * Safe in: threads, signal handlers, fork; cancellation is disabled while the lock is held. A
  * vfork() child shares our memory and is another process: see contests_are_ours().
@@ -15,7 +15,7 @@
 #define CONTESTS_MAX 256
 
 /*
- * Registers fork handlers; call once, before the first contest, outside signal handlers. Without
+ * Registers the fork handler; call once, before the first contest, outside signal handlers. Without
  * it there are no contests. Returns 0 or -errno.
  */
 int contests_prepare(void);
@@ -33,6 +33,12 @@ bool contests_may_have(int fd);
 /* True when any contest runs; one load, without the lock. */
 bool contests_exist(void);
 
+/*
+ * False where even the lock is not to be taken: in a child that was made without the fork handlers
+ * (_Fork(), clone()) it may be held for ever. Without the lock.
+ */
+bool contests_may_open(void);
+
 /* False in a child that shares or copied our memory but is another process; without the lock. */
 bool contests_are_ours(void);
 
@@ -48,13 +54,14 @@ struct contest *contests_open(const struct contest_request *request, const struc
                              uint64_t now_ns);
 
 /*
- * The program connects `fd` to addrs[requested], `count` addresses being the answer it stands in,
+ * The program connects `own` to addrs[requested], `count` addresses being the answer it stands in,
  * and to `port`. If a contest of another number runs for another address of that answer, with this
  * one as a candidate, the program has its own race: such contests start no more attempts. Both must
- * stand in the other's answer: threads that talk to different names are none of that.
+ * stand in the other's answer: threads that talk to different names are none of that. Nor are two
+ * blocking calls at the same time, of which each has its own thread: that is a pool.
  * Returns whether there is one.
  */
-bool contests_stand_down(int fd, const struct addr *addrs, size_t count, size_t requested,
+bool contests_stand_down(const struct own *own, const struct addr *addrs, size_t count, size_t requested,
                          uint16_t port);
 
 /*

@@ -6,7 +6,6 @@
 #include "wire/report.h"
 
 #include <errno.h>
-#include <sys/time.h>
 #include <time.h>
 
 /* One thread's part in one contest. */
@@ -17,9 +16,7 @@ struct visit {
 	struct quiet quiet;
 	uint64_t nap_until_ns;
 	uint64_t send_deadline_ns; /* SO_SNDTIMEO counts from the first call; CLOCK_NEVER: none */
-	struct timeval send_timeout;
-	bool send_timeout_changed;
-	bool reseated; /* it waits on another socket than it began with */
+	bool is_first;             /* it made the first connect(), not a further one */
 };
 
 enum verdict {
@@ -33,49 +30,36 @@ static uint64_t timeval_ns(const struct timeval *tv)
 	return (uint64_t)tv->tv_sec * CLOCK_NS_PER_S + (uint64_t)tv->tv_usec * 1000;
 }
 
-static void visit_begin(struct visit *visit, struct contest *contest, uint64_t now_ns)
+static void visit_begin(struct visit *visit, struct contest *contest, bool is_first,
+                        uint64_t now_ns)
 {
-	socklen_t len = sizeof(visit->send_timeout);
+	struct timeval timeout = {0};
+	socklen_t len = sizeof(timeout);
 
-	*visit = (struct visit){.fd = contest->own.fd, .contest = contest,
+	contest_restore_send_timeout(contest);
+	*visit = (struct visit){.fd = contest->own.fd,
+	                        .contest = contest,
 	                        .generation = contest->generation,
-	                        .send_deadline_ns = CLOCK_NEVER, .quiet = visit->quiet};
-	if (getsockopt(contest->attempts[contest->seat].fd, SOL_SOCKET, SO_SNDTIMEO,
-	               &visit->send_timeout, &len) == 0 &&
-	    timeval_ns(&visit->send_timeout) != 0)
-		visit->send_deadline_ns = clock_add_ns(now_ns, timeval_ns(&visit->send_timeout));
+	                        .send_deadline_ns = CLOCK_NEVER,
+	                        .is_first = is_first,
+	                        .quiet = visit->quiet};
+	if (getsockopt(contest->attempts[contest->seat].fd, SOL_SOCKET, SO_SNDTIMEO, &timeout,
+	               &len) == 0 &&
+	    timeval_ns(&timeout) != 0)
+		visit->send_deadline_ns = clock_add_ns(now_ns, timeval_ns(&timeout));
 }
 
-/*
- * Each wait of the kernel takes the whole SO_SNDTIMEO anew. For a wait on another socket it is cut
- * to what is left, and put back when the thread returns.
- */
-static void cut_send_timeout(struct visit *visit, uint64_t now_ns)
+/* What is left of SO_SNDTIMEO, for a wait on another socket. */
+static void cut_send_timeout(const struct visit *visit, uint64_t now_ns)
 {
-	struct attempt *seated = &visit->contest->attempts[visit->contest->seat];
-	struct timespec left;
-	struct timeval cut;
+	struct timespec left = clock_until(now_ns, visit->send_deadline_ns);
+	struct timeval cut = {.tv_sec = left.tv_sec, .tv_usec = left.tv_nsec / 1000};
 
 	if (visit->send_deadline_ns == CLOCK_NEVER)
 		return;
-	left = clock_until(now_ns, visit->send_deadline_ns);
-	cut = (struct timeval){.tv_sec = left.tv_sec, .tv_usec = left.tv_nsec / 1000};
 	if (cut.tv_sec == 0 && cut.tv_usec == 0)
 		cut.tv_usec = 1; /* zero would mean for ever */
-	visit->send_timeout_changed =
-	    libc_setsockopt(seated->fd, SOL_SOCKET, SO_SNDTIMEO, &cut, sizeof(cut)) == 0;
-}
-
-/* The winner and the own socket have it too by now: it was mirrored onto them from the seat. */
-static void restore_send_timeout(struct visit *visit)
-{
-	const struct contest *contest = visit->contest;
-	const struct attempt *placed = &contest->attempts[contest_placed(contest)];
-
-	if (visit->send_timeout_changed && own_is(contest->own.fd, placed->cookie))
-		(void)libc_setsockopt(contest->own.fd, SOL_SOCKET, SO_SNDTIMEO,
-		                      &visit->send_timeout, sizeof(visit->send_timeout));
-	visit->send_timeout_changed = false;
+	contest_cut_send_timeout(visit->contest, &cut);
 }
 
 /* The seated attempt has ended: what does the thread do next? */
@@ -91,10 +75,8 @@ static enum verdict move_on(struct visit *visit, uint64_t now_ns)
 			return VERDICT_DONE;
 		if (contest->race.attempts[contest->seat].state == RACE_RUNNING)
 			return VERDICT_AGAIN;
-		restore_send_timeout(visit);
 		r = contest_reseat(contest, now_ns);
 		if (r == 0) {
-			visit->reseated = true;
 			cut_send_timeout(visit, now_ns);
 			return VERDICT_AGAIN;
 		}
@@ -131,11 +113,14 @@ static enum verdict came_back(struct visit *visit, int error, uint64_t now_ns)
 	if (contest->state == CONTEST_SETTLED)
 		return VERDICT_DONE;
 	if (came_back_early(error)) {
-		restore_send_timeout(visit);
+		contest_restore_send_timeout(contest);
 		contest->waiters--;
 		contest->unattended = contest->waiters == 0;
 		return VERDICT_DONE;
 	}
+	/* Of several threads on one number, the kernel tells one the error and the others these. */
+	if ((error == ECONNABORTED || error == EPIPE) && contest->waiters > 1)
+		return move_on(visit, now_ns);
 	if (program_intervened(error)) {
 		contest_leave(contest, now_ns);
 		return VERDICT_DONE;
@@ -154,10 +139,12 @@ static void gather_failures(const struct contest *contest, struct dial_failures 
 	for (unsigned i = 1; i < contest->race.next; i++) {
 		const struct race_attempt *attempt = &contest->race.attempts[i];
 
-		if (attempt->state != RACE_FAILED || attempt->unsent || attempt->forfeited)
+		if (attempt->unsent || attempt->forfeited)
 			continue;
 		ret->list[ret->count].addr = contest->attempts[i].addr;
-		ret->list[ret->count].error = attempt->error;
+		/* Still running: the deadline came first. */
+		ret->list[ret->count].error =
+		    attempt->state == RACE_FAILED ? attempt->error : ETIMEDOUT;
 		ret->count++;
 	}
 }
@@ -186,7 +173,6 @@ static int depart(struct visit *visit, int error, struct dial_failures *ret_fail
 		contests_unlock(&visit->quiet);
 		return r;
 	}
-	restore_send_timeout(visit);
 	r = outcome(contest, error, ret_failures);
 	contest->waiters--;
 	report_and_unlock(contest, &visit->quiet);
@@ -195,7 +181,8 @@ static int depart(struct visit *visit, int error, struct dial_failures *ret_fail
 
 static void nap(uint64_t until_ns)
 {
-	struct timespec at = clock_until(0, until_ns);
+	struct timespec at = {.tv_sec = (time_t)(until_ns / CLOCK_NS_PER_S),
+	                      .tv_nsec = (long)(until_ns % CLOCK_NS_PER_S)};
 
 	/* At most RACE_PACE_NS long; interrupted by a handler, the rest is simply skipped. */
 	(void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
@@ -207,7 +194,7 @@ static int wait_on_number(const struct visit *visit, const struct sockaddr *sa, 
 	int error = libc_connect(visit->fd, sa, len) == 0 ? 0 : errno;
 
 	/* The kernel's words for a time limit differ between a first and a further call: ours. */
-	return error == EALREADY && visit->reseated ? EINPROGRESS : error;
+	return error == EALREADY && visit->is_first ? EINPROGRESS : error;
 }
 
 /* Enters and leaves without the lock. Returns as dial() does. */
@@ -252,6 +239,8 @@ int dial(const struct contest_request *request, const struct sockaddr *sa, sockl
 	uint64_t now_ns;
 
 	ret_failures->count = 0;
+	if (!contests_may_open())
+		return DIAL_IMPOSSIBLE;
 	contests_lock(&visit.quiet);
 	now_ns = clock_now_ns();
 	contest = contests_open(request, &visit.quiet, now_ns);
@@ -259,24 +248,41 @@ int dial(const struct contest_request *request, const struct sockaddr *sa, sockl
 		contests_unlock(&visit.quiet);
 		return DIAL_IMPOSSIBLE;
 	}
-	visit_begin(&visit, contest, now_ns);
+	visit_begin(&visit, contest, true, now_ns);
 	contests_unlock(&visit.quiet);
 	return stay(&visit, sa, len, ret_failures);
+}
+
+/* The program asks for the address again that the contest is about. */
+static bool is_about(const struct contest *contest, const struct sockaddr *sa, socklen_t len)
+{
+	struct addr addr;
+	struct addr_extra extra;
+
+	return addr_from_sockaddr(sa, len, &addr, &extra) == 0 &&
+	       extra.port == contest->extra.port && addr_equal(&addr, &contest->attempts[0].addr);
 }
 
 int dial_join(int fd, const struct sockaddr *sa, socklen_t len, struct dial_failures *ret_failures)
 {
 	struct visit visit;
 	struct contest *contest;
+	uint64_t now_ns;
 
 	ret_failures->count = 0;
 	contests_lock(&visit.quiet);
+	now_ns = clock_now_ns();
 	contest = contests_find(fd);
+	if (contest != NULL && !is_about(contest, sa, len)) {
+		/* Another destination: what we know of the number is over. */
+		contest_leave(contest, now_ns);
+		contest = NULL;
+	}
 	if (contest == NULL) {
 		contests_unlock(&visit.quiet);
 		return DIAL_IMPOSSIBLE;
 	}
-	visit_begin(&visit, contest, clock_now_ns());
+	visit_begin(&visit, contest, false, now_ns);
 	contest->waiters++;
 	contest->unattended = false;
 	contests_unlock(&visit.quiet);

@@ -12,13 +12,15 @@ int graft_place(const struct own *own, const struct attempt *seated, const struc
 
 	if (!own_is(own->fd, seated->cookie))
 		return -ESTALE;
+	if (!own_is(next->fd, next->cookie))
+		return -EBADF;
 	/* Once more: the program may have set options while the attempts ran. */
 	r = options_mirror(own, seated->fd, seated->domain, next->fd, next->domain, false);
 	if (r == 0)
 		r = options_mirror_file(seated->fd, next->fd);
 	if (r < 0)
 		return r;
-	flags = fcntl(own->fd, F_GETFD);
+	flags = libc_fcntl(own->fd, F_GETFD, 0);
 	if (flags < 0)
 		return -ESTALE;
 	/* dup2() would clear close-on-exec. */

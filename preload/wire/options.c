@@ -35,14 +35,15 @@ struct name {
 /* One meaning in two families: an IPv4 socket has the first, an IPv6 socket has both. */
 static const struct {
 	int ip, ipv6;
+	bool when_chosen; /* the families have defaults of their own, from sysctl or the route */
 } family_pairs[] = {
-    {IP_TOS, IPV6_TCLASS},
-    {IP_TTL, IPV6_UNICAST_HOPS},
-    {IP_MTU_DISCOVER, IPV6_MTU_DISCOVER},
-    {IP_RECVERR, IPV6_RECVERR},
-    {IP_FREEBIND, IPV6_FREEBIND},
-    {IP_TRANSPARENT, IPV6_TRANSPARENT},
-    {IP_UNICAST_IF, IPV6_UNICAST_IF},
+    {IP_TOS, IPV6_TCLASS, false},
+    {IP_TTL, IPV6_UNICAST_HOPS, true},
+    {IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, true},
+    {IP_RECVERR, IPV6_RECVERR, false},
+    {IP_FREEBIND, IPV6_FREEBIND, false},
+    {IP_TRANSPARENT, IPV6_TRANSPARENT, false},
+    {IP_UNICAST_IF, IPV6_UNICAST_IF, false},
 };
 
 /* Without a twin: copied between sockets of a domain that has them. */
@@ -135,7 +136,8 @@ static int mirror_all(const struct name *names, size_t count, int from, int to)
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-static int mirror_families(int from, int from_domain, int to, int to_domain)
+static int mirror_families(const struct own *own, int from, int from_domain, int to,
+                           int to_domain)
 {
 	int r = 0;
 
@@ -143,6 +145,8 @@ static int mirror_families(int from, int from_domain, int to, int to_domain)
 		struct name ip = {IPPROTO_IP, family_pairs[i].ip};
 		struct name ipv6 = {IPPROTO_IPV6, family_pairs[i].ipv6};
 
+		if (family_pairs[i].when_chosen && !own->chose_hops)
+			continue;
 		if (from_domain != to_domain) {
 			r = mirror(from, from_domain == AF_INET ? ip : ipv6, to,
 			           to_domain == AF_INET ? ip : ipv6);
@@ -208,7 +212,7 @@ static int mirror_filter(int from, int to)
 	struct sock_filter code[FILTER_MAX];
 	socklen_t count = 0;
 
-	/* For this option alone the length counts instructions. An eBPF program is not told. */
+	/* For this option alone the length counts instructions. EACCES: an eBPF program. */
 	if (getsockopt(from, SOL_SOCKET, SO_GET_FILTER, NULL, &count) < 0)
 		return errno == ENOPROTOOPT ? 0 : -errno;
 	if (count == 0)
@@ -232,7 +236,7 @@ static int set_int(int fd, int level, int name, int value)
 int options_mirror(const struct own *own, int from, int from_domain, int to, int to_domain,
                    bool fresh)
 {
-	int r = mirror_families(from, from_domain, to, to_domain);
+	int r = mirror_families(own, from, from_domain, to, to_domain);
 
 	if (r == 0)
 		r = mirror_all(common, LENGTH(common), from, to);
@@ -250,15 +254,15 @@ int options_mirror(const struct own *own, int from, int from_domain, int to, int
 int options_mirror_file(int from, int to)
 {
 	struct f_owner_ex owner;
-	int flags = fcntl(from, F_GETFL);
-	int signal = fcntl(from, F_GETSIG);
+	int flags = libc_fcntl(from, F_GETFL, 0);
+	int signal = libc_fcntl(from, F_GETSIG, 0);
 
-	if (flags < 0 || signal < 0 || fcntl(from, F_GETOWN_EX, &owner) < 0)
+	if (flags < 0 || signal < 0 || libc_fcntl(from, F_GETOWN_EX, (long)&owner) < 0)
 		return -errno;
 	/* The owner before the flags: O_ASYNC must not signal anybody else meanwhile. */
-	if (owner.pid != 0 && fcntl(to, F_SETOWN_EX, &owner) < 0)
+	if (owner.pid != 0 && libc_fcntl(to, F_SETOWN_EX, (long)&owner) < 0)
 		return -errno;
-	if (signal != 0 && fcntl(to, F_SETSIG, signal) < 0)
+	if (signal != 0 && libc_fcntl(to, F_SETSIG, signal) < 0)
 		return -errno;
-	return fcntl(to, F_SETFL, flags) < 0 ? -errno : 0;
+	return libc_fcntl(to, F_SETFL, flags) < 0 ? -errno : 0;
 }

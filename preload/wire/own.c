@@ -1,5 +1,7 @@
 #include "wire/own.h"
 
+#include "base/libc.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
@@ -7,6 +9,11 @@
 
 /* RFC 9293 section 3.7.1: what TCP_MAXSEG reads while nobody has set it. */
 #define MAX_SEGMENT_UNSET 536
+
+/* Newer than the oldest kernel headers that libhe builds with. */
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
 
 /* tcpi_state of a socket that is not connecting; the kernel's number, stable interface. */
 #define STATE_CLOSE 7
@@ -49,7 +56,7 @@ int own_look(int fd, struct own *ret_own)
 		return -errno;
 	if (own.protocol != IPPROTO_TCP && own.protocol != IPPROTO_MPTCP)
 		return -ENOPROTOOPT;
-	flags = fcntl(fd, F_GETFL);
+	flags = libc_fcntl(fd, F_GETFL, 0);
 	if (flags < 0)
 		return -errno;
 	own.nonblocking = (flags & O_NONBLOCK) != 0;
@@ -71,7 +78,9 @@ int own_look(int fd, struct own *ret_own)
 	if (own.max_segment == MAX_SEGMENT_UNSET)
 		own.max_segment = 0;
 	own.window_clamp = option(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 0);
-	r = own_cookie(fd, &own.cookie);
+	r = own_netns(fd, &own.netns);
+	if (r == 0)
+		r = own_cookie(fd, &own.cookie);
 	if (r < 0)
 		return r;
 	*ret_own = own;
@@ -86,6 +95,17 @@ int own_cookie(int fd, uint64_t *ret_cookie)
 	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0)
 		return -errno;
 	*ret_cookie = cookie;
+	return 0;
+}
+
+int own_netns(int fd, uint64_t *ret_netns)
+{
+	uint64_t netns = 0;
+	socklen_t len = sizeof(netns);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &netns, &len) < 0 && errno != ENOPROTOOPT)
+		return -errno;
+	*ret_netns = netns;
 	return 0;
 }
 

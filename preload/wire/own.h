@@ -16,6 +16,7 @@ struct own {
 	uint64_t cookie;
 	int domain;   /* AF_INET or AF_INET6 */
 	int protocol; /* IPPROTO_TCP or IPPROTO_MPTCP */
+	uint64_t netns; /* the network namespace's cookie; 0: this kernel has none to tell */
 	bool nonblocking;
 	bool idle;      /* neither connected nor connecting nor listening */
 	bool fast_open; /* TCP_FASTOPEN_CONNECT: connect() would succeed before any handshake */
@@ -28,6 +29,8 @@ struct own {
 	 */
 	int max_segment;
 	int window_clamp;
+	/* The program chose TTL or path MTU discovery; its caller's to set. */
+	bool chose_hops;
 };
 
 /*
@@ -39,6 +42,12 @@ int own_look(int fd, struct own *ret_own);
 
 /* The kernel's name for this socket, unique while the machine runs. Returns 0 or -errno. */
 int own_cookie(int fd, uint64_t *ret_cookie);
+
+/*
+ * The cookie of the network namespace that the socket belongs to, which may be another than the
+ * thread's. Returns 0, with 0 in ret_netns where the kernel (before 5.14) does not tell; or -errno.
+ */
+int own_netns(int fd, uint64_t *ret_netns);
 
 /* True when the descriptor still is that socket. */
 bool own_is(int fd, uint64_t cookie);

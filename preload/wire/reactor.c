@@ -96,6 +96,7 @@ static void *run(void *unused)
 		struct contest *untold;
 		struct timespec sleep;
 		uint64_t now_ns, until_ns;
+		int ready;
 
 		contests_lock(&quiet);
 		now_ns = clock_now_ns();
@@ -115,23 +116,29 @@ static void *run(void *unused)
 		contests_unlock(&quiet);
 
 		sleep = clock_until(now_ns, until_ns);
-		if (ppoll(watched, count, &sleep, NULL) <= 0)
+		ready = ppoll(watched, count, &sleep, NULL);
+		/* Refused (a lowered RLIMIT_NOFILE, seccomp): then look again every tick. */
+		if (ready < 0)
+			(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &sleep, NULL);
+		if (ready <= 0)
 			count = 0;
 	}
 }
 
 /*
  * pthread_create() allocates, and a connect() in a signal handler may have interrupted malloc().
- * Inside a handler the kernel blocks the signal that is being handled; so when no signal with a
- * handler is blocked, this is none.
+ * Inside a handler the kernel blocks the signal that is being handled, or has been told not to
+ * (SA_NODEFER). So when no signal with a handler is blocked, and no handler asked for that, this is
+ * none.
  */
 static bool may_be_handler(const sigset_t *mask)
 {
 	for (int number = 1; number < NSIG; number++) {
 		struct sigaction action;
 
-		if (sigismember(mask, number) == 1 && sigaction(number, NULL, &action) == 0 &&
-		    action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN)
+		if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
+		    action.sa_handler != SIG_IGN &&
+		    (sigismember(mask, number) == 1 || (action.sa_flags & SA_NODEFER) != 0))
 			return true;
 	}
 	return false;

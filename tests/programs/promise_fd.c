@@ -3,6 +3,7 @@
 
 #include <linux/close_range.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -164,6 +165,45 @@ static void epoll_set_keeps_what_it_gets_meanwhile(void)
 	CHECK(connect_to(numbers[0], names.at[0]) < 0 && errno == ETIMEDOUT);
 	CHECK(pthread_join(thread, NULL) == 0);
 	check_still_in(numbers[1], numbers[0]);
+}
+
+static void duplicates_stay_one_socket(void)
+{
+	struct names names = resolve("black");
+	int fd = open_for(names.at[0]), copies[3] = {dup(fd), fcntl(fd, F_DUPFD, 100), dup2(fd, 90)};
+
+	/* Natively: another socket on one of the numbers would leave the others behind. */
+	CHECK(connect_to(fd, names.at[0]) < 0 && errno == ETIMEDOUT);
+	names = resolve("healthy");
+	CHECK(connect_to(fd, names.at[0]) == 0);
+	for (size_t i = 0; i < 3; i++)
+		CHECK(peer_is(copies[i], "fd93::10"));
+}
+
+static void defaults_of_the_other_family_stay(void)
+{
+	struct names names = resolve("black");
+	int raced = open_for(names.at[0]), fresh = socket(AF_INET, SOCK_STREAM, 0);
+
+	CHECK(connect_to(raced, names.at[0]) == 0 && peer_is(raced, GOOD4));
+	CHECK(option_of(raced, IPPROTO_IP, IP_TTL) == option_of(fresh, IPPROTO_IP, IP_TTL));
+	CHECK(option_of(raced, IPPROTO_IP, IP_MTU_DISCOVER) ==
+	      option_of(fresh, IPPROTO_IP, IP_MTU_DISCOVER));
+}
+
+static void other_namespace_is_respected(void)
+{
+	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), fd;
+	struct names names;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		skip("network namespaces are not allowed here");
+	fd = socket(AF_INET6, SOCK_STREAM, 0);
+	CHECK(setns(home, CLONE_NEWNET) == 0);
+	names = resolve("black");
+	/* The socket is where nothing is reachable; the thread is not. */
+	CHECK(connect_to(fd, names.at[0]) < 0 && errno != ETIMEDOUT);
+	CHECK(peer_is(fd, ""));
 }
 
 static void bind_to(int fd, const char *address, uint16_t port)
@@ -412,6 +452,9 @@ static const struct promise promises[] = {
     CASE(options_set_meanwhile_are_kept),
     CASE(epoll_set_keeps_it),
     CASE(epoll_set_keeps_what_it_gets_meanwhile),
+    CASE(duplicates_stay_one_socket),
+    CASE(defaults_of_the_other_family_stay),
+    CASE(other_namespace_is_respected),
     CASE(bound_address_is_kept),
     CASE(bound_port_is_not_raced),
     CASE(dual_stack_stays_one_family),

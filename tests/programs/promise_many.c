@@ -4,6 +4,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -77,12 +78,14 @@ static void thousand_losers_leave_nothing(void)
 static struct names other_names;
 static int other_result;
 
-static void connect_to_sibling(void *unused)
+static void connect_to_sibling(void *flags)
 {
-	int fd = open_for(other_names.at[1]);
+	int fd = socket(other_names.at[1]->ai_family, SOCK_STREAM | *(int *)flags, 0);
+	struct pollfd watch = {.fd = fd, .events = POLLOUT};
 
-	(void)unused;
 	other_result = connect_to(fd, other_names.at[1]);
+	if (other_result < 0 && errno == EINPROGRESS && poll(&watch, 1, 2000) == 1)
+		other_result = 0;
 	CHECK(peer_is(fd, GOOD4));
 }
 
@@ -90,14 +93,28 @@ static void connect_to_sibling(void *unused)
 static void own_race_is_left_alone(void)
 {
 	struct names names = resolve("black");
-	int fd = open_for(names.at[0]);
+	int fd = open_for(names.at[0]), flags = SOCK_NONBLOCK;
 	pthread_t thread;
 
 	other_names = names;
 	other_result = -1;
-	thread = later(100, connect_to_sibling, NULL);
+	thread = later(100, connect_to_sibling, &flags);
 	/* The first one starts no other attempt any more and ends as the kernel ends it. */
 	CHECK(connect_to(fd, names.at[0]) < 0 && errno == ETIMEDOUT);
+	CHECK(pthread_join(thread, NULL) == 0 && other_result == 0);
+}
+
+/* Two threads that block, each in its own call: a pool, which is helped like any program. */
+static void pool_of_threads_races(void)
+{
+	struct names names = resolve("black");
+	int fd = open_for(names.at[0]), flags = 0;
+	pthread_t thread;
+
+	other_names = names;
+	other_result = -1;
+	thread = later(100, connect_to_sibling, &flags);
+	CHECK(connect_to(fd, names.at[0]) == 0 && peer_is(fd, GOOD4));
 	CHECK(pthread_join(thread, NULL) == 0 && other_result == 0);
 }
 
@@ -177,7 +194,7 @@ static void few_descriptors_race_few(void)
 	struct rlimit limit = {.rlim_cur = 64, .rlim_max = 64};
 
 	CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-	for (int next; (next = fcntl(fd, F_DUPFD, 0)) >= 0; last[1] = next)
+	for (int next; (next = open("/dev/null", O_RDONLY)) >= 0; last[1] = next)
 		last[0] = last[1];
 	/* Three: one for the second number, two for a socket on its way to a high number. */
 	close(last[0]);
@@ -193,6 +210,7 @@ static const struct promise promises[] = {
     CASE(ten_thousand_leave_nothing),
     CASE(thousand_losers_leave_nothing),
     CASE(own_race_is_left_alone),
+    CASE(pool_of_threads_races),
     CASE(several_names_share_only_what_is_common),
     CASE(literal_address_is_not_raced),
     CASE(without_threads_it_is_native),

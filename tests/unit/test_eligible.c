@@ -13,32 +13,32 @@ static void test_eligible_table_rows_are_judged_as_written(void)
 	static const struct {
 		const char *what;
 		struct own own;
-		bool any_port, in_epoll;
+		struct eligible_marks marks;
 		enum eligible reason;
 	} rows[] = {
-	    {"fresh", {FRESH}, false, false, ELIGIBLE},
-	    {"fresh, marked", {FRESH}, true, false, ELIGIBLE},
-	    {"MPTCP", {.protocol = IPPROTO_MPTCP, .idle = true}, false, false, ELIGIBLE},
-	    {"non-blocking", {FRESH, .nonblocking = true}, false, false, PASS_NONBLOCKING},
-	    {"connected", {.protocol = IPPROTO_TCP}, false, false, PASS_NOT_IDLE},
-	    {"bound to a port", {FRESH, .bound_port = 1}, false, false, PASS_BOUND_PORT},
-	    {"bound to port 65535", {FRESH, .bound_port = 65535}, false, false, PASS_BOUND_PORT},
-	    {"bound, the kernel's port", {FRESH, .bound_port = 40000}, true, false, ELIGIBLE},
-	    {"bound, address only", {FRESH, .bound = {.family = AF_INET6}}, false, false, ELIGIBLE},
-	    {"fast open", {FRESH, .fast_open = true}, false, false, PASS_FAST_OPEN},
-	    {"repair", {FRESH, .repairing = true}, false, false, PASS_REPAIRING},
-	    {"in an epoll set", {FRESH}, false, true, PASS_IN_EPOLL},
-	    {"options", {FRESH, .max_segment = 900, .window_clamp = 9000}, false, false, ELIGIBLE},
+	    {"fresh", {FRESH}, {0}, ELIGIBLE},
+	    {"fresh, marked", {FRESH}, {.any_port = true}, ELIGIBLE},
+	    {"MPTCP", {.protocol = IPPROTO_MPTCP, .idle = true}, {0}, ELIGIBLE},
+	    {"non-blocking", {FRESH, .nonblocking = true}, {0}, PASS_NONBLOCKING},
+	    {"connected", {.protocol = IPPROTO_TCP}, {0}, PASS_NOT_IDLE},
+	    {"bound to a port", {FRESH, .bound_port = 1}, {0}, PASS_BOUND_PORT},
+	    {"bound to port 65535", {FRESH, .bound_port = 65535}, {0}, PASS_BOUND_PORT},
+	    {"bound, the kernel's port", {FRESH, .bound_port = 40000}, {.any_port = true}, ELIGIBLE},
+	    {"bound, address only", {FRESH, .bound = {.family = AF_INET6}}, {0}, ELIGIBLE},
+	    {"fast open", {FRESH, .fast_open = true}, {0}, PASS_FAST_OPEN},
+	    {"repair", {FRESH, .repairing = true}, {0}, PASS_REPAIRING},
+	    {"in an epoll set", {FRESH}, {.in_epoll = true}, PASS_IN_EPOLL},
+	    {"has a second number", {FRESH}, {.shared = true}, PASS_SHARED},
+	    {"options", {FRESH, .max_segment = 900, .window_clamp = 9000}, {0}, ELIGIBLE},
 	    /* The mark excuses the port and nothing else. */
-	    {"fast open, marked", {FRESH, .fast_open = true}, true, false, PASS_FAST_OPEN},
-	    {"repair, marked", {FRESH, .repairing = true}, true, false, PASS_REPAIRING},
-	    {"in an epoll set, marked", {FRESH, .bound_port = 9}, true, true, PASS_IN_EPOLL},
+	    {"fast open, marked", {FRESH, .fast_open = true}, {.any_port = true}, PASS_FAST_OPEN},
+	    {"repair, marked", {FRESH, .repairing = true}, {.any_port = true}, PASS_REPAIRING},
+	    {"in an epoll set, marked", {FRESH, .bound_port = 9}, {.any_port = true, .in_epoll = true}, PASS_IN_EPOLL},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		test_at("%s", rows[i].what);
-		test_assert(eligible_socket(&rows[i].own, rows[i].any_port, rows[i].in_epoll) ==
-		            rows[i].reason);
+		test_assert(eligible_socket(&rows[i].own, &rows[i].marks) == rows[i].reason);
 	}
 }
 

@@ -31,26 +31,23 @@ static void test_marks_new_socket_on_a_number_forgets_the_old_one(void)
 	test_assert(marks_has(MARK_ANY_PORT, 8, 301));
 }
 
-/* Numbers that share a place may lose a mark; the socket counts as unmarked then. */
-static void test_marks_collision_forgets_the_older(void)
+static void test_marks_every_number_has_its_own_place(void)
 {
-	for (int fd = 0; fd < 5000; fd++)
+	for (int fd = 0; fd < MARKS_FD_MAX; fd++)
 		marks_set(MARK_ANY_PORT, fd, 1000 + (uint64_t)fd);
-	for (int fd = 0; fd < 5000 - 1024; fd++)
-		test_assert(!marks_has(MARK_ANY_PORT, fd, 1000 + (uint64_t)fd));
-	/* The last one of each place is there. */
-	for (int fd = 5000 - 1024; fd < 5000; fd++)
-		test_assert(marks_has(MARK_ANY_PORT, fd, 1000 + (uint64_t)fd));
+	for (int fd = 0; fd < MARKS_FD_MAX; fd++)
+		test_assert(marks_can_have(fd) && marks_has(MARK_ANY_PORT, fd, 1000 + (uint64_t)fd));
 }
 
-static void test_marks_any_number_stays_inside_the_table(void)
+static void test_marks_number_too_high_has_none(void)
 {
-	static const int fds[] = {0, 1023, 1024, INT_MAX, -1, INT_MIN};
+	static const int fds[] = {MARKS_FD_MAX, MARKS_FD_MAX + 1, INT_MAX, -1, INT_MIN};
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		test_at("fd %d", fds[i]);
 		marks_set(MARK_DUAL_STACK, fds[i], 9000 + i);
-		test_assert(marks_has(MARK_DUAL_STACK, fds[i], 9000 + i));
+		test_assert(!marks_can_have(fds[i]));
+		test_assert(!marks_has(MARK_DUAL_STACK, fds[i], 9000 + i));
 	}
 }
 
@@ -59,7 +56,7 @@ int main(void)
 	test_run(test_marks_set_is_found_for_that_socket_only);
 	test_run(test_marks_of_all_kinds_stand_side_by_side);
 	test_run(test_marks_new_socket_on_a_number_forgets_the_old_one);
-	test_run(test_marks_collision_forgets_the_older);
-	test_run(test_marks_any_number_stays_inside_the_table);
+	test_run(test_marks_every_number_has_its_own_place);
+	test_run(test_marks_number_too_high_has_none);
 	return test_result();
 }

@@ -340,6 +340,20 @@ static void test_race_deadline_goes_before_a_start_that_is_due(void)
 	test_assert(race.next == 1);
 }
 
+/* Its own error is what the program would have been told without a deadline. */
+static void test_race_deadline_after_a_refusal_gives_the_refusal(void)
+{
+	const struct race_rules rules = {
+	    .attempt_delay_ns = 250 * MS, .timeout_ns = 400 * MS, .max_in_flight = 8};
+
+	begin_by(&rules, 2);
+	starts(0, 0);
+	fails(5, 0, ECONNREFUSED);
+	starts(10, 1);
+	waits(10, 400);
+	lost(400, ECONNREFUSED);
+}
+
 static void test_race_success_at_the_deadline_wins(void)
 {
 	const struct race_rules rules = {
@@ -717,7 +731,9 @@ static void check_lost(const struct world *world, int error)
 {
 	test_assert(world_winner(world) == world->count);
 	if (world->now_ns >= world_deadline(world)) {
-		test_assert(error == ETIMEDOUT);
+		int requested = race.attempts[0].state == RACE_FAILED ? race.attempts[0].error : 0;
+
+		test_assert(error == (requested != 0 ? requested : ETIMEDOUT));
 		return;
 	}
 	test_assert(world->running == 0);
@@ -803,6 +819,7 @@ static void run_rules_of_ending(void)
 	test_run(test_race_not_lost_before_every_address_was_tried);
 	test_run(test_race_deadline_loses_with_etimedout);
 	test_run(test_race_deadline_goes_before_a_start_that_is_due);
+	test_run(test_race_deadline_after_a_refusal_gives_the_refusal);
 	test_run(test_race_success_at_the_deadline_wins);
 	test_run(test_race_all_failed_before_the_deadline_gives_the_real_error);
 	test_run(test_race_delays_beyond_the_clock_are_never);
