@@ -125,11 +125,18 @@ static void *run(void *unused)
 	}
 }
 
+static bool is_fault(int number)
+{
+	return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL ||
+	       number == SIGTRAP || number == SIGSYS || number == SIGABRT;
+}
+
 /*
  * pthread_create() allocates, and a connect() in a signal handler may have interrupted malloc().
  * Inside a handler the kernel blocks the signal that is being handled, or has been told not to
  * (SA_NODEFER). So when no signal with a handler is blocked, and no handler asked for that, this is
- * none.
+ * none. Handlers of faults ask for it often (crash reporters, sanitizers), and do not count: they
+ * run where the program has come to its end.
  */
 static bool may_be_handler(const sigset_t *mask)
 {
@@ -138,7 +145,8 @@ static bool may_be_handler(const sigset_t *mask)
 
 		if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
 		    action.sa_handler != SIG_IGN &&
-		    (sigismember(mask, number) == 1 || (action.sa_flags & SA_NODEFER) != 0))
+		    (sigismember(mask, number) == 1 ||
+		     ((action.sa_flags & SA_NODEFER) != 0 && !is_fault(number))))
 			return true;
 	}
 	return false;
