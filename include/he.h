@@ -2,7 +2,8 @@
  * libhe: a Happy Eyeballs (RFC 8305) connection race for programs that were never written for it.
  *
  * This header holds what people and tools may rely on: the version and the names of the settings.
- * A program needs none of it to be helped; `LD_PRELOAD=libhe.so program` or `he run program` is all.
+ * A program needs none of it to be helped; `LD_PRELOAD=libhe.so program` or `he run program` is
+ * all.
  */
 #ifndef HE_H
 #define HE_H

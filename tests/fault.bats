@@ -5,18 +5,8 @@
 load helpers
 load loop
 
-setup_file() {
-	LOOP_WHY_NOT=$(loop_possible) || { export LOOP_WHY_NOT; return 0; }
-	loop_start "$BATS_FILE_TMPDIR"
-}
-
-teardown_file() {
-	loop_stop
-}
-
 setup() {
-	descriptors_mark
-	[[ -z ${LOOP_WHY_NOT:-} ]] || skip "$LOOP_WHY_NOT"
+	loop_setup
 	[[ -z ${HE_SANITIZER:-} ]] || skip "a sanitizer's runtime makes calls of its own in between"
 }
 

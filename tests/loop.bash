@@ -134,3 +134,22 @@ promise() {
 	}
 	[[ $(<"$BATS_TEST_TMPDIR/native") != *"with libhe"* ]]
 }
+
+# A bats file that loads this gets the network for all its tests, or skips them with the reason.
+setup_file() {
+	LOOP_WHY_NOT=$(loop_possible) || { export LOOP_WHY_NOT; return 0; }
+	loop_start "$BATS_FILE_TMPDIR"
+}
+
+teardown_file() {
+	loop_stop
+}
+
+loop_setup() {
+	descriptors_mark
+	[[ -z ${LOOP_WHY_NOT:-} ]] || skip "$LOOP_WHY_NOT"
+}
+
+setup() {
+	loop_setup
+}

@@ -4,20 +4,6 @@
 load helpers
 load loop
 
-setup_file() {
-	LOOP_WHY_NOT=$(loop_possible) || { export LOOP_WHY_NOT; return 0; }
-	loop_start "$BATS_FILE_TMPDIR"
-}
-
-teardown_file() {
-	loop_stop
-}
-
-setup() {
-	descriptors_mark
-	[[ -z ${LOOP_WHY_NOT:-} ]] || skip "$LOOP_WHY_NOT"
-}
-
 @test "connect (64 threads, dead and live addresses) reaches the right peers" {
 	promise promise_many threads_race_at_once fails
 }

@@ -3,20 +3,6 @@
 load helpers
 load loop
 
-setup_file() {
-	LOOP_WHY_NOT=$(loop_possible) || { export LOOP_WHY_NOT; return 0; }
-	loop_start "$BATS_FILE_TMPDIR"
-}
-
-teardown_file() {
-	loop_stop
-}
-
-setup() {
-	descriptors_mark
-	[[ -z ${LOOP_WHY_NOT:-} ]] || skip "$LOOP_WHY_NOT"
-}
-
 # raced ARGUMENTS: dial with libhe connects to the good address, in one race.
 raced() {
 	run loop timeout 20 "${PRELOADED[@]}" "$PROGRAMS/dial" "$@"

@@ -27,7 +27,7 @@ struct request {
 	bool check;       /* judge the program, do not run it */
 	bool quiet;       /* no warning about a program that cannot be helped */
 	bool log_to_file; /* chooses a level where nobody else did */
-	char **program;   /* its arguments, NULL at the end as main() has them; borrowed from there */
+	char **program; /* its arguments, NULL at the end as main() has them; borrowed from there */
 };
 
 /* All NULL where there is nothing to say. */
@@ -40,10 +40,11 @@ struct explanation {
 static const struct explanation explanations[] = {
     [PREFLIGHT_UNREADABLE] = {"may be helped", "cannot be read, so no more is known",
                               "ask as a user who may read it"},
-    [PREFLIGHT_SECURE] = {"cannot be helped",
-                          "has set-user-ID, set-group-ID or file capabilities, "
-                          "so the loader ignores LD_PRELOAD",
-                          "put he inside, as in 'sudo he run -- program', or use a copy without them"},
+    [PREFLIGHT_SECURE] =
+        {"cannot be helped",
+         "has set-user-ID, set-group-ID or file capabilities, "
+         "so the loader ignores LD_PRELOAD",
+         "put he inside, as in 'sudo he run -- program', or use a copy without them"},
     [PREFLIGHT_STATIC] = {"cannot be helped",
                           "is statically linked, so no library can be loaded into it",
                           "build it dynamically, or use a package that is"},
@@ -95,8 +96,8 @@ static enum status print_help(void)
 		const struct settings_name *row = &settings_numbers[i];
 
 		if (row->option != NULL)
-			printf("  --%s N: %ld to %ld, default %ld\n%29s%s\n", row->option, row->min, row->max,
-			       row->fallback, "", row->meaning);
+			printf("  --%s N: %ld to %ld, default %ld\n%29s%s\n", row->option, row->min,
+			       row->max, row->fallback, "", row->meaning);
 	}
 	puts("\n"
 	     "Exit status: the program's own; 125 when he fails, 126 when the program cannot be\n"
@@ -146,8 +147,8 @@ static enum status put_number(const struct settings_name *row, const char *text)
 	long parsed;
 
 	if (settings_parse_number(row, text, &parsed) < 0)
-		return fail("--%s: '%s' is not a whole number from %ld to %ld", row->option, text, row->min,
-		            row->max);
+		return fail("--%s: '%s' is not a whole number from %ld to %ld", row->option, text,
+		            row->min, row->max);
 	return put(row->variable, text);
 }
 
@@ -174,7 +175,8 @@ static enum status take_valued(char ***argument, struct request *request)
 	const char *value = name + len + 1;
 
 	if (name - option != 2 || (row == NULL && !is_log && !is_log_file))
-		return fail("unknown option '%.*s'; try 'he --help'", (int)(name + len - option), option);
+		return fail("unknown option '%.*s'; try 'he --help'", (int)(name + len - option),
+		            option);
 	if (name[len] == '\0') {
 		value = *++*argument;
 		if (value == NULL)
@@ -190,7 +192,8 @@ static enum status parse(char **argument, struct request *request)
 	enum status status = STATUS_GO_ON;
 
 	for (; status == STATUS_GO_ON && *argument != NULL && **argument == '-' &&
-	       (*argument)[1] != '\0'; argument++) {
+	       (*argument)[1] != '\0';
+	     argument++) {
 		const char *option = *argument;
 
 		if (strcmp(option, "--") == 0) {
@@ -254,7 +257,8 @@ static enum status put_library(enum preflight_outcome outcome)
 	int r;
 
 	if (preload_find(library) < 0)
-		return fail("libhe.so: not found beside he nor where it is installed; run 'make install'");
+		return fail(
+		    "libhe.so: not found beside he nor where it is installed; run 'make install'");
 	r = preload_compose(library, getenv("LD_PRELOAD"), &value);
 	if (r == -EINVAL)
 		return fail("'%s': LD_PRELOAD cannot hold a path with a colon or a space; "
@@ -267,7 +271,8 @@ static enum status put_library(enum preflight_outcome outcome)
 	if (status != STATUS_GO_ON || outcome != PREFLIGHT_ASAN)
 		return status;
 
-	/* A program's own runtime would exit at the sight of us; the library does not disturb it. */
+	/* A program's own runtime would exit at the sight of us; the library does not disturb it.
+	 */
 	if (asprintf(&value, "%s%sverify_asan_link_order=0", asan != NULL ? asan : "",
 	             asan != NULL && *asan != '\0' ? ":" : "") < 0)
 		return fail("%s", strerror(ENOMEM));
@@ -293,7 +298,8 @@ static enum status run(const struct request *request, const struct preflight_ver
 		status = put_log("race");
 	if (status != STATUS_GO_ON)
 		return status;
-	if (explanations[outcome].verdict != NULL && outcome != PREFLIGHT_UNREADABLE && !request->quiet) {
+	if (explanations[outcome].verdict != NULL && outcome != PREFLIGHT_UNREADABLE &&
+	    !request->quiet) {
 		fputs("he: ", stderr);
 		describe(stderr, program, verdict);
 	}
@@ -344,5 +350,6 @@ int main(int argc, char **argv)
 		puts("he " HE_VERSION);
 		return finish_output(STATUS_DONE);
 	}
-	return fail("unknown %s '%s'; try 'he --help'", argv[1][0] == '-' ? "option" : "command", argv[1]);
+	return fail("unknown %s '%s'; try 'he --help'", argv[1][0] == '-' ? "option" : "command",
+	            argv[1]);
 }

@@ -36,7 +36,8 @@ static int image_read(const struct image *image, uint64_t offset, void *ret_byte
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n = pread(image->fd, (char *)ret_bytes + done, len - done, (off_t)(offset + done));
+		ssize_t n =
+		    pread(image->fd, (char *)ret_bytes + done, len - done, (off_t)(offset + done));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -47,30 +48,30 @@ static int image_read(const struct image *image, uint64_t offset, void *ret_byte
 	return 0;
 }
 
-static bool image_is_ours(const ElfW(Ehdr) *header)
+static bool image_is_ours(const ElfW(Ehdr) * header)
 {
 	return header->e_ident[EI_CLASS] == __ehdr_start.e_ident[EI_CLASS] &&
 	       header->e_ident[EI_DATA] == __ehdr_start.e_ident[EI_DATA] &&
 	       header->e_machine == __ehdr_start.e_machine;
 }
 
-static int image_program_header(const struct image *image, unsigned i, ElfW(Phdr) *ret_header)
+static int image_program_header(const struct image *image, unsigned i, ElfW(Phdr) * ret_header)
 {
-	return image_read(image, image->header.e_phoff + (uint64_t)i * sizeof(*ret_header), ret_header,
-	                  sizeof(*ret_header));
+	return image_read(image, image->header.e_phoff + (uint64_t)i * sizeof(*ret_header),
+	                  ret_header, sizeof(*ret_header));
 }
 
-static int image_section(const struct image *image, unsigned i, ElfW(Shdr) *ret_section)
+static int image_section(const struct image *image, unsigned i, ElfW(Shdr) * ret_section)
 {
-	return image_read(image, image->header.e_shoff + (uint64_t)i * sizeof(*ret_section), ret_section,
-	                  sizeof(*ret_section));
+	return image_read(image, image->header.e_shoff + (uint64_t)i * sizeof(*ret_section),
+	                  ret_section, sizeof(*ret_section));
 }
 
 /*
  * Finds a section by name. Returns 0 or -ENOENT; a program may have no sections, so a damaged
  * table says no more than a missing one.
  */
-static int image_find_section(const struct image *image, const char *name, ElfW(Shdr) *ret_section)
+static int image_find_section(const struct image *image, const char *name, ElfW(Shdr) * ret_section)
 {
 	const ElfW(Ehdr) *header = &image->header;
 	size_t name_size = strlen(name) + 1;
@@ -95,7 +96,7 @@ static int image_find_section(const struct image *image, const char *name, ElfW(
 }
 
 /* The Go linker signs every program with its build identifier, in a note named "Go". */
-static bool image_has_go_note(const struct image *image, const ElfW(Phdr) *notes)
+static bool image_has_go_note(const struct image *image, const ElfW(Phdr) * notes)
 {
 	uint64_t align = notes->p_align == 8 ? 8 : 4;
 	uint64_t at = 0;
@@ -107,7 +108,8 @@ static bool image_has_go_note(const struct image *image, const ElfW(Phdr) *notes
 		if (image_read(image, notes->p_offset + at, &note, sizeof(note)) < 0)
 			return false;
 		if (note.n_namesz >= sizeof(name) &&
-		    image_read(image, notes->p_offset + at + sizeof(note), name, sizeof(name)) == 0 &&
+		    image_read(image, notes->p_offset + at + sizeof(note), name, sizeof(name)) ==
+		        0 &&
 		    memcmp(name, "Go", sizeof(name)) == 0)
 			return true;
 		at += sizeof(note) + (((uint64_t)note.n_namesz + 3) & ~(uint64_t)3);
@@ -127,7 +129,8 @@ static bool image_needs_asan(const struct image *image)
 	char *bytes;
 	bool needs;
 
-	if (image_find_section(image, ".dynstr", &strings) < 0 || strings.sh_size > STRINGS_SIZE_MAX)
+	if (image_find_section(image, ".dynstr", &strings) < 0 ||
+	    strings.sh_size > STRINGS_SIZE_MAX)
 		return false;
 	bytes = malloc(strings.sh_size + 1);
 	needs = bytes != NULL &&
@@ -139,7 +142,7 @@ static bool image_needs_asan(const struct image *image)
 }
 
 /* Reads the loader's path as the kernel does: terminated, and at most PATH_MAX with the end. */
-static int image_loader(const struct image *image, const ElfW(Phdr) *interp, char *ret_path)
+static int image_loader(const struct image *image, const ElfW(Phdr) * interp, char *ret_path)
 {
 	if (interp->p_filesz < 2 || interp->p_filesz > PATH_MAX ||
 	    image_read(image, interp->p_offset, ret_path, interp->p_filesz) < 0 ||
@@ -159,7 +162,8 @@ static enum preflight_outcome judge_loader(const char *loader, struct preflight_
 		snprintf(verdict->path, sizeof(verdict->path), "%s", loader);
 		return verdict->error == ENOENT ? PREFLIGHT_NOT_FOUND : PREFLIGHT_NOT_EXECUTABLE;
 	}
-	return strncmp(name, "ld-musl-", strlen("ld-musl-")) == 0 ? PREFLIGHT_OTHER_LIBC : PREFLIGHT_OK;
+	return strncmp(name, "ld-musl-", strlen("ld-musl-")) == 0 ? PREFLIGHT_OTHER_LIBC
+	                                                          : PREFLIGHT_OK;
 }
 
 /* -ENOEXEC for what the kernel surely refuses; anything milder is left for execve() to say. */
@@ -175,7 +179,8 @@ static int image_load_header(struct image *image)
 	return 0;
 }
 
-/* Walks the segments. `ret_loader` has PATH_MAX bytes and stays empty when there is no PT_INTERP. */
+/* Walks the segments. `ret_loader` has PATH_MAX bytes and stays empty when there is no PT_INTERP.
+ */
 static int image_survey(const struct image *image, char *ret_loader, bool *ret_is_go)
 {
 	ElfW(Shdr) section;

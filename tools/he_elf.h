@@ -12,7 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* True when a file that begins with these bytes claims to be ELF; it may be damaged all the same. */
+/* True when a file that begins with these bytes claims to be ELF; it may be damaged all the same.
+ */
 bool elf_is(const void *bytes, size_t len);
 
 /*

@@ -57,7 +57,8 @@ int preload_find(char *ret_path)
 	own[len > 0 ? len : 0] = '\0';
 	slash = strrchr(own, '/');
 	for (size_t i = 0; slash != NULL && i < sizeof(beside) / sizeof(beside[0]); i++) {
-		snprintf(directory, sizeof(directory), "%.*s/%s", (int)(slash - own), own, beside[i]);
+		snprintf(directory, sizeof(directory), "%.*s/%s", (int)(slash - own), own,
+		         beside[i]);
 		if (find_in(directory, ret_path) == 0)
 			return 0;
 	}
@@ -90,7 +91,8 @@ static bool entry_is_sanitizer(const char *entry, size_t len)
 	const char *name = entry_name(entry, &len);
 
 	for (size_t i = 0; i < sizeof(runtimes) / sizeof(runtimes[0]); i++) {
-		if (len >= strlen(runtimes[i]) && memcmp(name, runtimes[i], strlen(runtimes[i])) == 0)
+		if (len >= strlen(runtimes[i]) &&
+		    memcmp(name, runtimes[i], strlen(runtimes[i])) == 0)
 			return true;
 	}
 	return false;
@@ -112,7 +114,8 @@ static void append_entries(char *value, const char *existing, bool sanitizers)
 	for (const char *entry = existing; *entry != '\0';) {
 		size_t len = strcspn(entry, SEPARATORS);
 
-		if (len > 0 && !entry_is_ours(entry, len) && entry_is_sanitizer(entry, len) == sanitizers)
+		if (len > 0 && !entry_is_ours(entry, len) &&
+		    entry_is_sanitizer(entry, len) == sanitizers)
 			append(value, entry, len);
 		entry += len;
 		entry += strspn(entry, SEPARATORS);

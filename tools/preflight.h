@@ -13,15 +13,16 @@
 
 enum preflight_outcome {
 	PREFLIGHT_OK,
-	PREFLIGHT_NOT_FOUND,      /* it, the interpreter of its script, or its loader does not exist */
-	PREFLIGHT_NOT_EXECUTABLE, /* the kernel would refuse it, and running it through sh is no help */
+	PREFLIGHT_NOT_FOUND, /* it, the interpreter of its script, or its loader does not exist */
+	PREFLIGHT_NOT_EXECUTABLE, /* the kernel would refuse it, and running it through sh is no
+	                             help */
 	PREFLIGHT_UNREADABLE,     /* may be run but not read: nothing can be said about it */
-	PREFLIGHT_SECURE,         /* starts with AT_SECURE: set-user-ID, set-group-ID, capabilities */
-	PREFLIGHT_STATIC,         /* no loader that could load a library; static-pie too */
-	PREFLIGHT_OTHER_CLASS,    /* another word size, byte order or machine than this launcher's */
-	PREFLIGHT_OTHER_LIBC,     /* its loader is musl's */
-	PREFLIGHT_GO,             /* connects by system calls of its own, dynamically linked or not */
-	PREFLIGHT_ASAN,           /* insists that the AddressSanitizer runtime is loaded first */
+	PREFLIGHT_SECURE,      /* starts with AT_SECURE: set-user-ID, set-group-ID, capabilities */
+	PREFLIGHT_STATIC,      /* no loader that could load a library; static-pie too */
+	PREFLIGHT_OTHER_CLASS, /* another word size, byte order or machine than this launcher's */
+	PREFLIGHT_OTHER_LIBC,  /* its loader is musl's */
+	PREFLIGHT_GO,          /* connects by system calls of its own, dynamically linked or not */
+	PREFLIGHT_ASAN,        /* insists that the AddressSanitizer runtime is loaded first */
 };
 
 struct preflight_verdict {

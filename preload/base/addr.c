@@ -112,7 +112,8 @@ uint32_t addr_hash(const struct addr *addr)
 	_Static_assert(sizeof(words) == sizeof(*addr), "an address is three words");
 	memcpy(words, addr, sizeof(words));
 	for (size_t i = 0; i < 3; i++) {
-		h = (h ^ words[i]) * 0x9e3779b97f4a7c15u; /* 2^64 / golden ratio: spreads every bit */
+		/* 2^64 by the golden ratio: spreads every bit. */
+		h = (h ^ words[i]) * 0x9e3779b97f4a7c15u;
 		h ^= h >> 29;
 	}
 	return (uint32_t)(h >> 32);

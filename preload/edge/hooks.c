@@ -59,7 +59,10 @@ EXPORT int connect(int fd, const struct sockaddr *sa, socklen_t len)
 	int saved_errno = errno;
 	int r = KNOWN_PASS;
 
-	/* Nothing was resolved in this process, or what was given is not an address of the Internet. */
+	/*
+	 * Nothing was resolved in this process, or what was given is not an address of the
+	 * Internet.
+	 */
 	if (!settings_are_read() || !may_be_read(sa) || len > sizeof(struct sockaddr_storage))
 		return libc_connect(fd, sa, len);
 	if (addr_from_sockaddr(sa, len, &addr, &extra) < 0) {

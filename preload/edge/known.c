@@ -51,8 +51,8 @@ static bool is_own_race(const struct own *own, const struct answer *answer,
 	if (!contests_exist() || !contests_are_ours())
 		return false;
 	contests_lock(&quiet);
-	found = contests_stand_down(own, answer->addrs, answer->count, answer->requested,
-	                            extra->port);
+	found =
+	    contests_stand_down(own, answer->addrs, answer->count, answer->requested, extra->port);
 	contests_unlock(&quiet);
 	return found;
 }
@@ -120,7 +120,8 @@ int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct
 
 	/*
 	 * First of all: a thread that walks its list after a lost race does not race by itself, and
-	 * a socket that failed once still has a port. What another source address met does not count.
+	 * a socket that failed once still has a port. What another source address met does not
+	 * count.
 	 */
 	if (failures_exist() && !request.own.nonblocking && request.own.bound.family == 0) {
 		r = failures_take(addr, extra->port, clock_now_ns());
@@ -140,8 +141,8 @@ int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct
 
 	put_in_order(&answer, &request);
 	request.name = answer.name;
-	request.dual_stack = request.own.domain == AF_INET6 &&
-	                     marks_has(MARK_DUAL_STACK, fd, request.own.cookie);
+	request.dual_stack =
+	    request.own.domain == AF_INET6 && marks_has(MARK_DUAL_STACK, fd, request.own.cookie);
 	r = dial(&request, sa, len, &failures);
 	if (r == DIAL_IMPOSSIBLE)
 		return pass(PASS_NO_RESOURCES);

@@ -74,7 +74,8 @@ static size_t slot_addrs(const struct slot *slot, struct addr *ret_addrs)
 static void filter_add(const struct addr *addrs, size_t count, int change)
 {
 	for (size_t i = 0; count > 1 && i < count; i++)
-		atomic_fetch_add_explicit(filter_of(&addrs[i]), (uint16_t)change, memory_order_acq_rel);
+		atomic_fetch_add_explicit(filter_of(&addrs[i]), (uint16_t)change,
+		                          memory_order_acq_rel);
 }
 
 static void slot_write(struct slot *slot, const char *name, int family, const struct addr *addrs,
@@ -109,8 +110,9 @@ static struct slot *slot_for(const char *name, int family)
 		struct slot *slot = &slots[i];
 		char slot_name[ANSWER_NAME_MAX];
 
+		/* Slots fill from the front: nothing stands behind an empty one. */
 		if (atomic_load_explicit(&slot->count, memory_order_relaxed) == 0)
-			return slot; /* slots fill from the front: nothing stands behind an empty one */
+			return slot;
 		load_words(slot_name, slot->name, NAME_WORDS);
 		if (slot->family == family && strcasecmp(slot_name, name) == 0)
 			return slot;
@@ -248,7 +250,8 @@ void answers_after_fork(void)
 		if (sequence % 2 != 0) {
 			atomic_store_explicit(&slots[i].addrs[0][0], 0, memory_order_relaxed);
 			atomic_store_explicit(&slots[i].count, 1, memory_order_relaxed);
-			atomic_store_explicit(&slots[i].sequence, sequence + 1, memory_order_release);
+			atomic_store_explicit(&slots[i].sequence, sequence + 1,
+			                      memory_order_release);
 		}
 	}
 }

@@ -19,7 +19,9 @@
  */
 #define FAILURES_KEPT_MS 2000
 
-/* Remembers that connecting to `addr` and `port` failed with `error` (an errno value) at `now_ns`. */
+/*
+ * Remembers that connecting to `addr` and `port` failed with `error` (an errno value) at `now_ns`.
+ */
 void failures_add(const struct addr *addr, uint16_t port, int error, uint64_t now_ns);
 
 /* Returns the remembered errno value and forgets it; 0 when there is none, or an old one. */

@@ -26,7 +26,9 @@ enum mark {
 	MARKS
 };
 
-/* The kernel's own default limit, ten times over; 640 KiB of .bss, of which a page or two is used. */
+/*
+ * The kernel's own default limit, ten times over; 640 KiB of .bss, of which a page or two is used.
+ */
 #define MARKS_FD_MAX 16384
 
 /* Remembers the mark for the socket with this cookie; nothing when the number is too high. */

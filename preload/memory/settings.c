@@ -14,7 +14,15 @@
  * RFC 8305 section 8 gives the delays: 250 ms between attempts, at least 100 ms recommended and
  * 10 ms required, at most 2 s; 50 ms for resolution. We allow the whole required range.
  */
-enum { DISABLE, ATTEMPT_DELAY, RESOLUTION_DELAY, FIRST_FAMILY_COUNT, MAX_IN_FLIGHT, TIMEOUT, NUMBERS };
+enum {
+	DISABLE,
+	ATTEMPT_DELAY,
+	RESOLUTION_DELAY,
+	FIRST_FAMILY_COUNT,
+	MAX_IN_FLIGHT,
+	TIMEOUT,
+	NUMBERS
+};
 
 const struct settings_name settings_numbers[] = {
     [DISABLE] = {HE_ENV_DISABLE, NULL, 0, 1, 0, "1: do nothing"},
@@ -142,8 +150,8 @@ static void read_environment(void)
 		const char *text = secure_getenv(settings_numbers[i].variable);
 
 		numbers[i] = settings_numbers[i].fallback;
-		if (text != NULL && settings_parse_number(&settings_numbers[i], text, &numbers[i]) < 0 &&
-		    !silent)
+		if (text != NULL &&
+		    settings_parse_number(&settings_numbers[i], text, &numbers[i]) < 0 && !silent)
 			warn_number(&settings_numbers[i], text);
 	}
 	only = secure_getenv(HE_ENV_ONLY);

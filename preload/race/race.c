@@ -58,8 +58,8 @@ enum race_step race_next(struct race *race, uint64_t now_ns, struct race_move *r
 		}
 	}
 	if (now_ns >= race->deadline_ns) {
-		ret_move->error = race->attempts[0].state == RACE_FAILED ? race->attempts[0].error
-		                                                         : ETIMEDOUT;
+		ret_move->error =
+		    race->attempts[0].state == RACE_FAILED ? race->attempts[0].error : ETIMEDOUT;
 		return RACE_LOST;
 	}
 	if (race->running == 0 && !has_more(race)) {
@@ -83,8 +83,7 @@ enum race_step race_next(struct race *race, uint64_t now_ns, struct race_move *r
 	return RACE_START;
 }
 
-void race_report(struct race *race, unsigned attempt, enum race_end end, int error,
-                 uint64_t now_ns)
+void race_report(struct race *race, unsigned attempt, enum race_end end, int error, uint64_t now_ns)
 {
 	struct race_attempt *ended = &race->attempts[attempt];
 

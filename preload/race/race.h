@@ -53,7 +53,7 @@ struct race_attempt {
 	bool unpaced; /* a loopback address: no network to spare */
 	bool unsent;
 	bool forfeited; /* it could not be used: the error is not the network's */
-	int error; /* errno value once RACE_FAILED */
+	int error;      /* errno value once RACE_FAILED */
 	uint64_t started_ns, ended_ns;
 };
 

@@ -173,8 +173,8 @@ int contest_begin(struct contest *contest, const struct contest_request *request
 
 /*
  * Wakes whoever waits on the socket that was on the number before. A thread in a blocking
- * connect() is woken by a shutdown only; it sees ECONNRESET or EPIPE and asks us. When nobody waits there,
- * pollers are woken by an option that touches no state, because a forked child may share the
+ * connect() is woken by a shutdown only; it sees ECONNRESET or EPIPE and asks us. When nobody waits
+ * there, pollers are woken by an option that touches no state, because a forked child may share the
  * socket.
  */
 static void wake_waiters(const struct contest *contest, const struct attempt *seated)
@@ -185,8 +185,8 @@ static void wake_waiters(const struct contest *contest, const struct attempt *se
 		if (shutdown(seated->fd, SHUT_RDWR) == 0 || errno != EBUSY)
 			return;
 		/*
-		 * Some kernels of 2023 (6.4 to 6.5, and stable ones of that summer) refuse to shut a
-		 * socket down while a thread waits in connect(). There it ends at its next
+		 * Some kernels of 2023 (6.4 to 6.5, and stable ones of that summer) refuse to shut
+		 * a socket down while a thread waits in connect(). There it ends at its next
 		 * retransmission instead, after a second at most.
 		 */
 		(void)libc_setsockopt(seated->fd, IPPROTO_TCP, TCP_SYNCNT, &least, sizeof(least));
@@ -197,7 +197,8 @@ static void wake_waiters(const struct contest *contest, const struct attempt *se
 		socklen_t len = sizeof(lowat);
 
 		if (getsockopt(seated->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, &len) == 0)
-			(void)libc_setsockopt(seated->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, len);
+			(void)libc_setsockopt(seated->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat,
+			                      len);
 	}
 }
 
@@ -208,7 +209,9 @@ static void complete(const struct attempt *attempt, const struct addr_extra *ext
 	struct sockaddr_storage name;
 	socklen_t len = addr_to_sockaddr(&attempt->addr, &ours, &name);
 
-	/* It is connected already; whatever is said here, the socket tells the program the truth. */
+	/*
+	 * It is connected already; whatever is said here, the socket tells the program the truth.
+	 */
 	(void)libc_connect(attempt->fd, (struct sockaddr *)&name, len);
 }
 
@@ -253,12 +256,9 @@ static void lose(struct contest *contest, int error, uint64_t now_ns)
 static enum race_end race_end_of(enum attempt_state state)
 {
 	switch (state) {
-	case ATTEMPT_CONNECTED:
-		return RACE_END_CONNECTED;
-	case ATTEMPT_UNSENT:
-		return RACE_END_UNSENT;
-	default:
-		return RACE_END_FAILED;
+	case ATTEMPT_CONNECTED: return RACE_END_CONNECTED;
+	case ATTEMPT_UNSENT: return RACE_END_UNSENT;
+	default: return RACE_END_FAILED;
 	}
 }
 
@@ -301,19 +301,14 @@ void contest_advance(struct contest *contest, uint64_t now_ns)
 		struct race_move move;
 
 		switch (race_next(&contest->race, now_ns, &move)) {
-		case RACE_START:
-			start(contest, move.attempt, now_ns);
-			break;
+		case RACE_START: start(contest, move.attempt, now_ns); break;
 		case RACE_WON:
 			if (move.attempt == contest->seat || !seat_is_connected(contest, now_ns))
 				win(contest, move.attempt, now_ns);
 			break;
-		case RACE_LOST:
-			lose(contest, move.error, now_ns);
-			break;
+		case RACE_LOST: lose(contest, move.error, now_ns); break;
 		case RACE_WAIT:
-			contest->due_ns =
-			    clock_add_ns(now_ns, tick_of(&contest->race.rules));
+			contest->due_ns = clock_add_ns(now_ns, tick_of(&contest->race.rules));
 			if (move.until_ns < contest->due_ns)
 				contest->due_ns = move.until_ns;
 			return;
@@ -345,7 +340,10 @@ static void look_at_seat(struct contest *contest, uint64_t now_ns)
 void contest_look(struct contest *contest, uint64_t now_ns)
 {
 	contest->touched = false;
-	/* A raw close() is noticed here at the latest: nothing is started for a socket that is gone. */
+	/*
+	 * A raw close() is noticed here at the latest: nothing is started for a socket that is
+	 * gone.
+	 */
 	if (!own_is(contest->own.fd, contest->attempts[contest->seat].cookie)) {
 		contest_leave(contest, now_ns);
 		return;

@@ -41,14 +41,16 @@ struct contest {
 	struct addr_extra extra;
 	struct race race;
 	struct attempt attempts[RACE_ATTEMPTS_MAX];
-	unsigned seat;           /* the attempt whose socket is on the number */
-	unsigned waiters;        /* threads of the program inside connect() on the number */
-	bool unattended;         /* the thread came back early (EINTR, SO_SNDTIMEO): nobody waits */
-	bool touched;            /* an attempt of it is ready */
-	struct timeval send_timeout, send_timeout_cut; /* the program's; what stands there meanwhile */
+	unsigned seat;    /* the attempt whose socket is on the number */
+	unsigned waiters; /* threads of the program inside connect() on the number */
+	bool unattended;  /* the thread came back early (EINTR, SO_SNDTIMEO): nobody waits */
+	bool touched;     /* an attempt of it is ready */
+	struct timeval send_timeout,
+	    send_timeout_cut; /* the program's; what stands there meanwhile */
 	bool send_timeout_is_cut;
-	uint64_t due_ns;         /* when the reactor has to look at it again */
-	uint64_t seat_failed_ns; /* since when the seat has an error that no thread came for; 0: none */
+	uint64_t due_ns; /* when the reactor has to look at it again */
+	uint64_t
+	    seat_failed_ns; /* since when the seat has an error that no thread came for; 0: none */
 
 	enum contest_outcome outcome;
 	int error;       /* errno value of CONTEST_LOST */
@@ -66,7 +68,8 @@ struct contest_request {
 	struct race_rules rules;
 	const char *name;
 	unsigned count; /* 2 to RACE_ATTEMPTS_MAX */
-	struct addr addrs[RACE_ATTEMPTS_MAX]; /* in the order to be tried, the requested one first */
+	struct addr
+	    addrs[RACE_ATTEMPTS_MAX]; /* in the order to be tried, the requested one first */
 };
 
 /*

@@ -140,7 +140,7 @@ static bool take_ownership(void)
 }
 
 struct contest *contests_open(const struct contest_request *request, const struct quiet *quiet,
-                             uint64_t now_ns)
+                              uint64_t now_ns)
 {
 	struct contest *contest;
 
@@ -171,8 +171,8 @@ static bool has_as_sibling(const struct contest *contest, const struct addr *add
 	return false;
 }
 
-bool contests_stand_down(const struct own *own, const struct addr *addrs, size_t count, size_t requested,
-                         uint16_t port)
+bool contests_stand_down(const struct own *own, const struct addr *addrs, size_t count,
+                         size_t requested, uint16_t port)
 {
 	bool found = false;
 
@@ -180,8 +180,7 @@ bool contests_stand_down(const struct own *own, const struct addr *addrs, size_t
 		struct contest *contest = &contests[i];
 
 		if (contest->state != CONTEST_OPEN || contest->own.fd == own->fd ||
-		    (!own->nonblocking && contest->waiters > 0) ||
-		    contest->extra.port != port ||
+		    (!own->nonblocking && contest->waiters > 0) || contest->extra.port != port ||
 		    !has_as_sibling(contest, &addrs[requested]) ||
 		    !stands_in(&contest->attempts[0].addr, addrs, count))
 			continue;

@@ -51,7 +51,7 @@ struct contest *contests_find(int fd);
  * left behind and the real connect() is all there is.
  */
 struct contest *contests_open(const struct contest_request *request, const struct quiet *quiet,
-                             uint64_t now_ns);
+                              uint64_t now_ns);
 
 /*
  * The program connects `own` to addrs[requested], `count` addresses being the answer it stands in,
@@ -61,8 +61,8 @@ struct contest *contests_open(const struct contest_request *request, const struc
  * blocking calls at the same time, of which each has its own thread: that is a pool.
  * Returns whether there is one.
  */
-bool contests_stand_down(const struct own *own, const struct addr *addrs, size_t count, size_t requested,
-                         uint16_t port);
+bool contests_stand_down(const struct own *own, const struct addr *addrs, size_t count,
+                         size_t requested, uint16_t port);
 
 /*
  * Ends the contests on the numbers from `first` to `last`, which the program is about to close or

@@ -153,13 +153,9 @@ static void gather_failures(const struct contest *contest, struct dial_failures 
 static int outcome(const struct contest *contest, int error, struct dial_failures *ret_failures)
 {
 	switch (contest->outcome) {
-	case CONTEST_WON:
-		return 0;
-	case CONTEST_LOST:
-		gather_failures(contest, ret_failures);
-		return -contest->error;
-	default:
-		return -error;
+	case CONTEST_WON: return 0;
+	case CONTEST_LOST: gather_failures(contest, ret_failures); return -contest->error;
+	default: return -error;
 	}
 }
 

@@ -40,7 +40,6 @@ int dial(const struct contest_request *request, const struct sockaddr *sa, sockl
  * connect() on a number that races already: after EINTR, or from a second thread. Waits with the
  * others. Returns as dial(); DIAL_IMPOSSIBLE when no contest runs there after all.
  */
-int dial_join(int fd, const struct sockaddr *sa, socklen_t len,
-              struct dial_failures *ret_failures);
+int dial_join(int fd, const struct sockaddr *sa, socklen_t len, struct dial_failures *ret_failures);
 
 #endif

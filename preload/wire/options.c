@@ -52,7 +52,7 @@ static const struct name ipv4_only[] = {
     {IPPROTO_IP, IP_MINTTL},
 };
 static const struct name ipv6_only[] = {
-    {IPPROTO_IPV6, IPV6_V6ONLY},       {IPPROTO_IPV6, IPV6_DONTFRAG},
+    {IPPROTO_IPV6, IPV6_V6ONLY},        {IPPROTO_IPV6, IPV6_DONTFRAG},
     {IPPROTO_IPV6, IPV6_AUTOFLOWLABEL}, {IPPROTO_IPV6, IPV6_FLOWINFO_SEND},
     {IPPROTO_IPV6, IPV6_MINHOPCOUNT},
 };
@@ -136,8 +136,7 @@ static int mirror_all(const struct name *names, size_t count, int from, int to)
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-static int mirror_families(const struct own *own, int from, int from_domain, int to,
-                           int to_domain)
+static int mirror_families(const struct own *own, int from, int from_domain, int to, int to_domain)
 {
 	int r = 0;
 
@@ -224,8 +223,9 @@ static int mirror_filter(int from, int to)
 
 	struct sock_fprog program = {.len = (unsigned short)count, .filter = code};
 
-	return libc_setsockopt(to, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno
-	                                                                                      : 0;
+	return libc_setsockopt(to, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0
+	           ? -errno
+	           : 0;
 }
 
 static int set_int(int fd, int level, int name, int value)

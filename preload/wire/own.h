@@ -14,8 +14,8 @@
 struct own {
 	int fd; /* the program's number */
 	uint64_t cookie;
-	int domain;   /* AF_INET or AF_INET6 */
-	int protocol; /* IPPROTO_TCP or IPPROTO_MPTCP */
+	int domain;     /* AF_INET or AF_INET6 */
+	int protocol;   /* IPPROTO_TCP or IPPROTO_MPTCP */
 	uint64_t netns; /* the network namespace's cookie; 0: this kernel has none to tell */
 	bool nonblocking;
 	bool idle;      /* neither connected nor connecting nor listening */

@@ -71,7 +71,8 @@ static struct contest *look_at_all(uint64_t now_ns, uint64_t *ret_until_ns, size
 	for (size_t i = 0; i < CONTESTS_MAX; i++) {
 		struct contest *contest = &table[i];
 
-		if (contest->state == CONTEST_OPEN && (contest->touched || now_ns >= contest->due_ns))
+		if (contest->state == CONTEST_OPEN &&
+		    (contest->touched || now_ns >= contest->due_ns))
 			contest_look(contest, now_ns);
 		if (wants_telling(contest, now_ns))
 			untold = contest;
@@ -168,7 +169,9 @@ int reactor_ensure(uint64_t tick_ns, const sigset_t *mask)
 	if (r != 0)
 		return -r;
 	(void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	/* Where thread-local storage is larger than this, the thread is refused and nothing races. */
+	/*
+	 * Where thread-local storage is larger than this, the thread is refused and nothing races.
+	 */
 	(void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	r = pthread_create(&thread, &attributes, run, NULL);
 	(void)pthread_attr_destroy(&attributes);

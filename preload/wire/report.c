@@ -54,9 +54,7 @@ static void report_contest(struct note *note, const struct contest *contest)
 		note_text(note, "; no winner: ");
 		note_error(note, contest->error);
 		break;
-	case CONTEST_LEFT:
-		note_text(note, "; left to the program");
-		break;
+	case CONTEST_LEFT: note_text(note, "; left to the program"); break;
 	}
 }
 

@@ -3,17 +3,18 @@
  *
  * A Happy Eyeballs race is decided by round trips, so the lab needs a link that has one. The usual
  * tool, the netem queueing discipline, is missing from many kernels; a TUN device is in nearly all.
- * This process owns one TUN device in each namespace and carries the packets across, each packet held
- * for half the round trip of its address. The address of a packet is its server side address: the
- * destination on the way there, the source on the way back. What a server answers (a connection, a
- * reset, an ICMP error) is left to the kernel behind the link, so that it takes a round trip too.
+ * This process owns one TUN device in each namespace and carries the packets across, each packet
+ * held for half the round trip of its address. The address of a packet is its server side address:
+ * the destination on the way there, the source on the way back. What a server answers (a
+ * connection, a reset, an ICMP error) is left to the kernel behind the link, so that it takes a
+ * round trip too.
  *
  *     relay SERVER_NETNS SYN_LOG [ADDRESS=MILLISECONDS | ADDRESS=drop]...
  *
  * Started in the client's network namespace; SERVER_NETNS is a path such as /proc/<pid>/ns/net. An
  * address that is not named has the default round trip. "READY" on stdout says that both devices
- * exist. Every TCP SYN of the client gets a line in SYN_LOG, lost ones too, because the log is how a
- * test counts and times connection attempts without asking the program under test:
+ * exist. Every TCP SYN of the client gets a line in SYN_LOG, lost ones too, because the log is how
+ * a test counts and times connection attempts without asking the program under test:
  *
  *     <milliseconds since start> <address> <port>[ again]        again: a retransmission
  *
@@ -36,7 +37,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DEVICE_NAME "lab0"       /* in both namespaces; they do not see each other */
+#define DEVICE_NAME "lab0" /* in both namespaces; they do not see each other */
 #define DEFAULT_ROUND_TRIP_MS 20.0
 #define NS_PER_MS 1000000ull
 
@@ -44,8 +45,8 @@ enum {
 	PACKET_BYTES_MAX = 2048, /* the devices keep their MTU of 1500 */
 	QUEUE_MAX = 8192,        /* 12 MB on the wire: more than any window opened over 30 ms */
 	POLICIES_MAX = 64,
-	SYNS_REMEMBERED = 1024,  /* a SYN is sent again within two minutes; tests make few */
-	READ_BURST = 64,         /* packets read from one side before due ones are sent */
+	SYNS_REMEMBERED = 1024, /* a SYN is sent again within two minutes; tests make few */
+	READ_BURST = 64,        /* packets read from one side before due ones are sent */
 };
 
 /* IPv4 addresses are kept v4-mapped, so that there is one kind of address. */
@@ -78,7 +79,7 @@ static struct policy policies[POLICIES_MAX];
 static size_t n_policies;
 
 static struct packet packets[QUEUE_MAX];
-static uint16_t heap[QUEUE_MAX];  /* indices into packets, the one due first at 0 */
+static uint16_t heap[QUEUE_MAX];   /* indices into packets, the one due first at 0 */
 static uint16_t vacant[QUEUE_MAX]; /* a stack of indices into packets that are not in the heap */
 static size_t n_queued;
 static size_t n_vacant;
@@ -106,7 +107,7 @@ static uint64_t now_ns(void)
 
 static struct in6_addr mapped(const void *ipv4)
 {
-	struct in6_addr address = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
+	struct in6_addr address = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
 
 	memcpy(&address.s6_addr[12], ipv4, 4);
 	return address;
@@ -128,7 +129,8 @@ static void policy_add(const char *argument)
 	double round_trip_ms;
 
 	errno = EINVAL;
-	if (n_policies == POLICIES_MAX || equals == NULL || (size_t)(equals - argument) >= sizeof text)
+	if (n_policies == POLICIES_MAX || equals == NULL ||
+	    (size_t)(equals - argument) >= sizeof text)
 		die(argument);
 	memcpy(text, argument, (size_t)(equals - argument));
 	text[equals - argument] = '\0';
@@ -141,7 +143,8 @@ static void policy_add(const char *argument)
 	policy->drop = strcmp(equals + 1, "drop") == 0;
 	if (!policy->drop) {
 		round_trip_ms = strtod(equals + 1, &end);
-		if (end == equals + 1 || *end != '\0' || !(round_trip_ms >= 0 && round_trip_ms < 1e6))
+		if (end == equals + 1 || *end != '\0' ||
+		    !(round_trip_ms >= 0 && round_trip_ms < 1e6))
 			die(argument);
 		policy->hold_ns = (uint64_t)(round_trip_ms / 2 * (double)NS_PER_MS);
 	}
@@ -151,7 +154,7 @@ static void policy_add(const char *argument)
 static const struct policy *policy_of(const struct in6_addr *address)
 {
 	static const struct policy unnamed = {
-		.hold_ns = (uint64_t)(DEFAULT_ROUND_TRIP_MS / 2 * (double)NS_PER_MS),
+	    .hold_ns = (uint64_t)(DEFAULT_ROUND_TRIP_MS / 2 * (double)NS_PER_MS),
 	};
 
 	for (size_t i = 0; i < n_policies; i++)
@@ -197,7 +200,8 @@ static uint16_t queue_pop(void)
 	return first;
 }
 
-/* Returns false for what is not IP. IPv6 extension headers are not followed: no SYN here has any. */
+/* Returns false for what is not IP. IPv6 extension headers are not followed: no SYN here has any.
+ */
 static bool headers_read(const uint8_t *bytes, size_t n_bytes, struct headers *headers)
 {
 	size_t tcp_at;
@@ -249,10 +253,10 @@ static void syn_note(const struct headers *headers, uint64_t arrived_ns)
 		inet_ntop(AF_INET, &to->s6_addr[12], text, sizeof text);
 	else
 		inet_ntop(AF_INET6, to, text, sizeof text);
-	n = snprintf(line, sizeof line, "%llu.%03llu %s %u%s\n", (unsigned long long)(since_us / 1000),
-		     (unsigned long long)(since_us % 1000), text,
-		     (unsigned)(headers->tcp[2] << 8 | headers->tcp[3]),
-		     syn_seen_before(headers) ? " again" : "");
+	n = snprintf(line, sizeof line, "%llu.%03llu %s %u%s\n",
+	             (unsigned long long)(since_us / 1000), (unsigned long long)(since_us % 1000),
+	             text, (unsigned)(headers->tcp[2] << 8 | headers->tcp[3]),
+	             syn_seen_before(headers) ? " again" : "");
 	if (write(syn_log_fd, line, (size_t)n) != n)
 		die("SYN log");
 }
@@ -313,9 +317,9 @@ static void send_due(void)
 static void carry(int client_fd, int server_fd)
 {
 	struct pollfd fds[] = {
-		{ .fd = STDIN_FILENO, .events = POLLIN },
-		{ .fd = client_fd, .events = POLLIN },
-		{ .fd = server_fd, .events = POLLIN },
+	    {.fd = STDIN_FILENO, .events = POLLIN},
+	    {.fd = client_fd, .events = POLLIN},
+	    {.fd = server_fd, .events = POLLIN},
 	};
 
 	for (;;) {
@@ -344,7 +348,7 @@ static void carry(int client_fd, int server_fd)
 /* Makes the device in the network namespace that this process is in at the moment. */
 static int device_open(void)
 {
-	struct ifreq request = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI};
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
@@ -358,7 +362,7 @@ static int device_open(void)
 /* Wakes on time if the machine lets us; on a busy machine without the right, somewhat late. */
 static void be_punctual(void)
 {
-	struct sched_param priority = { .sched_priority = 1 };
+	struct sched_param priority = {.sched_priority = 1};
 
 	prctl(PR_SET_TIMERSLACK, 1ul);
 	(void)sched_setscheduler(0, SCHED_FIFO, &priority);
@@ -370,7 +374,8 @@ int main(int argc, char **argv)
 
 	started_ns = now_ns();
 	if (argc < 3) {
-		fprintf(stderr, "usage: relay SERVER_NETNS SYN_LOG [ADDRESS=MILLISECONDS|drop]...\n");
+		fprintf(stderr,
+		        "usage: relay SERVER_NETNS SYN_LOG [ADDRESS=MILLISECONDS|drop]...\n");
 		return EXIT_FAILURE;
 	}
 	for (int i = 3; i < argc; i++)

@@ -2,7 +2,8 @@
  * What an old program does: resolves a name, tries its addresses in turn with blocking sockets,
  * and tells what came of it. One line per connect():
  *
- *     <requested> -> <peer or error> fd=<number> errno=<errno after the call> ms=<whole milliseconds>
+ *     <requested> -> <peer or error> fd=<number> errno=<errno after the call> ms=<whole
+ * milliseconds>
  *
  *     dial [options] HOST PORT
  *       -4 -6      one family only            -n N    N connections one after another
@@ -38,7 +39,8 @@ static void print_name(const struct sockaddr *sa)
 	char text[INET6_ADDRSTRLEN];
 
 	if (sa->sa_family == AF_INET6)
-		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)sa)->sin6_addr, text, sizeof(text));
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)sa)->sin6_addr, text,
+		          sizeof(text));
 	else
 		inet_ntop(AF_INET, &((const struct sockaddr_in *)sa)->sin_addr, text, sizeof(text));
 	fputs(text, stdout);
@@ -117,8 +119,8 @@ static bool by_hostent(const struct hostent *host, const char *port)
 {
 	uint16_t number = htons((uint16_t)strtoul(port, NULL, 10));
 	struct sockaddr_storage copies[16];
-	socklen_t len = host->h_addrtype == AF_INET6 ? sizeof(struct sockaddr_in6)
-	                                             : sizeof(struct sockaddr_in);
+	socklen_t len =
+	    host->h_addrtype == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 	size_t count = 0;
 
 	for (; count < 16 && host->h_addr_list[count] != NULL; count++) {
@@ -128,9 +130,11 @@ static bool by_hostent(const struct hostent *host, const char *port)
 		name->ss_family = (sa_family_t)host->h_addrtype;
 		((struct sockaddr_in *)name)->sin_port = number;
 		if (host->h_addrtype == AF_INET6)
-			memcpy(&((struct sockaddr_in6 *)name)->sin6_addr, host->h_addr_list[count], 16);
+			memcpy(&((struct sockaddr_in6 *)name)->sin6_addr, host->h_addr_list[count],
+			       16);
 		else
-			memcpy(&((struct sockaddr_in *)name)->sin_addr, host->h_addr_list[count], 4);
+			memcpy(&((struct sockaddr_in *)name)->sin_addr, host->h_addr_list[count],
+			       4);
 	}
 	for (size_t i = 0; i < count; i++)
 		if (try_address((struct sockaddr *)&copies[i], len))

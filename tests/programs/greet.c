@@ -53,8 +53,9 @@ int main(int argc, char **argv)
 	if (argc < 3 || argc > LISTENERS_MAX + 2)
 		errx(2, "usage: greet PORT ADDRESS...");
 	for (int i = 2; i < argc; i++)
-		watch[count++] = (struct pollfd){
-		    .fd = listen_on(argv[i], (uint16_t)strtoul(argv[1], NULL, 10)), .events = POLLIN};
+		watch[count++] =
+		    (struct pollfd){.fd = listen_on(argv[i], (uint16_t)strtoul(argv[1], NULL, 10)),
+		                    .events = POLLIN};
 	puts("READY");
 	fflush(stdout);
 	while (poll(watch, count, -1) > 0) {

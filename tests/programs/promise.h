@@ -28,7 +28,7 @@
 	do {                                                                                       \
 		if (!(condition)) {                                                                \
 			fprintf(stderr, "%s:%d: %s (errno %s)\n", __FILE__, __LINE__, #condition,  \
-			        strerrorname_np(errno));                                     \
+			        strerrorname_np(errno));                                           \
 			exit(1);                                                                   \
 		}                                                                                  \
 	} while (0)

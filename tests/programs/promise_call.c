@@ -86,7 +86,8 @@ static void dead_list_is_waited_for_once(void)
 	CHECK(now_ms() - start > first / 2);
 }
 
-/* A destination that stands in no answer: whatever raced on this number before must not win here. */
+/* A destination that stands in no answer: whatever raced on this number before must not win here.
+ */
 static void other_destination_is_another_matter(void)
 {
 	struct names names = resolve("black");
@@ -175,7 +176,8 @@ static void many_signals_restart(void)
 	CHECK(sigaction(SIGALRM, &action, NULL) == 0);
 	CHECK(setitimer(ITIMER_REAL, &timer, NULL) == 0);
 	CHECK(connect_to(fd, names.at[0]) == 0);
-	/* How many arrive is the machine's affair; that any does shows that the call was restarted. */
+	/* How many arrive is the machine's affair; that any does shows that the call was restarted.
+	 */
 	CHECK(handled > 0 && peer_is(fd, GOOD4));
 }
 
@@ -319,7 +321,10 @@ static void first_connect_in_handler_is_native(void)
 	CHECK(handled == 1 && peer_is(handler_fd, GOOD6));
 }
 
-#define CASE(function) {#function, function}
+#define CASE(function)                                                                             \
+	{                                                                                          \
+#function, function                                                                \
+	}
 
 static const struct promise promises[] = {
     CASE(errno_is_kept_on_success),

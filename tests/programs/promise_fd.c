@@ -1,4 +1,7 @@
-/* What a descriptor promises across a race: flags, options, epoll sets, and the program's hands on it. */
+/*
+ * What a descriptor promises across a race: flags, options, epoll sets, and the program's hands on
+ * it.
+ */
 #include "promise.h"
 
 #include <linux/close_range.h>
@@ -43,12 +46,18 @@ struct option {
 
 /* Set before the race on an IPv6 socket, and what is read from the IPv4 winner. */
 static const struct option before[] = {
-    {SOL_SOCKET, SO_KEEPALIVE, 1},      {SOL_SOCKET, SO_OOBINLINE, 1},
-    {SOL_SOCKET, SO_REUSEADDR, 1},      {SOL_SOCKET, SO_PRIORITY, 3},
-    {SOL_SOCKET, SO_RCVLOWAT, 7},       {IPPROTO_TCP, TCP_NODELAY, 1},
-    {IPPROTO_TCP, TCP_KEEPIDLE, 77},    {IPPROTO_TCP, TCP_KEEPINTVL, 7},
-    {IPPROTO_TCP, TCP_KEEPCNT, 3},      {IPPROTO_TCP, TCP_USER_TIMEOUT, 4321},
-    {IPPROTO_TCP, TCP_SYNCNT, 3},       {IPPROTO_TCP, TCP_LINGER2, 9},
+    {SOL_SOCKET, SO_KEEPALIVE, 1},
+    {SOL_SOCKET, SO_OOBINLINE, 1},
+    {SOL_SOCKET, SO_REUSEADDR, 1},
+    {SOL_SOCKET, SO_PRIORITY, 3},
+    {SOL_SOCKET, SO_RCVLOWAT, 7},
+    {IPPROTO_TCP, TCP_NODELAY, 1},
+    {IPPROTO_TCP, TCP_KEEPIDLE, 77},
+    {IPPROTO_TCP, TCP_KEEPINTVL, 7},
+    {IPPROTO_TCP, TCP_KEEPCNT, 3},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT, 4321},
+    {IPPROTO_TCP, TCP_SYNCNT, 3},
+    {IPPROTO_TCP, TCP_LINGER2, 9},
     {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 16384},
 };
 
@@ -79,7 +88,8 @@ static void options_are_kept(void)
 		CHECK(option_of(fd, before[i].level, before[i].name) == before[i].value);
 	CHECK(option_of(fd, SOL_SOCKET, SO_SNDBUF) == sent);
 	CHECK(option_of(fd, SOL_SOCKET, SO_RCVBUF) == received);
-	CHECK(option_of(fd, IPPROTO_IP, IP_TOS) == tos && option_of(fd, IPPROTO_IP, IP_TTL) == hops);
+	CHECK(option_of(fd, IPPROTO_IP, IP_TOS) == tos &&
+	      option_of(fd, IPPROTO_IP, IP_TTL) == hops);
 	CHECK(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, algorithm, &len) == 0);
 	CHECK(strcmp(algorithm, "reno") == 0);
 	CHECK(option_of(fd, IPPROTO_TCP, TCP_MAXSEG) <= 999);
@@ -98,7 +108,8 @@ static void untouched_options_are_a_fresh_sockets(void)
 		      option_of(fresh, before[i].level, before[i].name));
 	CHECK(option_of(raced, SOL_SOCKET, SO_SNDBUF) == option_of(fresh, SOL_SOCKET, SO_SNDBUF));
 	CHECK(option_of(raced, SOL_SOCKET, SO_RCVBUF) == option_of(fresh, SOL_SOCKET, SO_RCVBUF));
-	CHECK(option_of(raced, IPPROTO_TCP, TCP_MAXSEG) == option_of(fresh, IPPROTO_TCP, TCP_MAXSEG));
+	CHECK(option_of(raced, IPPROTO_TCP, TCP_MAXSEG) ==
+	      option_of(fresh, IPPROTO_TCP, TCP_MAXSEG));
 	CHECK(option_of(raced, IPPROTO_TCP, TCP_WINDOW_CLAMP) ==
 	      option_of(fresh, IPPROTO_TCP, TCP_WINDOW_CLAMP));
 	CHECK(option_of(raced, IPPROTO_TCP, TCP_QUICKACK) ==
@@ -170,7 +181,8 @@ static void epoll_set_keeps_what_it_gets_meanwhile(void)
 static void duplicates_stay_one_socket(void)
 {
 	struct names names = resolve("black");
-	int fd = open_for(names.at[0]), copies[3] = {dup(fd), fcntl(fd, F_DUPFD, 100), dup2(fd, 90)};
+	int fd = open_for(names.at[0]),
+	    copies[3] = {dup(fd), fcntl(fd, F_DUPFD, 100), dup2(fd, 90)};
 
 	/* Natively: another socket on one of the numbers would leave the others behind. */
 	CHECK(connect_to(fd, names.at[0]) < 0 && errno == ETIMEDOUT);
@@ -422,7 +434,8 @@ static void forked_child_keeps_nothing(void)
 
 	if (child == 0) {
 		CHECK(descriptors() == before_count);
-		/* The number holds a plain connecting socket, and closing it touches nobody else. */
+		/* The number holds a plain connecting socket, and closing it touches nobody else.
+		 */
 		CHECK(connect_to(fd, resolve("healthy").at[0]) < 0);
 		_exit(0);
 	}
@@ -442,7 +455,10 @@ static void executed_child_inherits_nothing(void)
 	CHECK(pthread_join(thread, NULL) == 0 && peer_is(fd, GOOD4));
 }
 
-#define CASE(function) {#function, function}
+#define CASE(function)                                                                             \
+	{                                                                                          \
+#function, function                                                                \
+	}
 
 static const struct promise promises[] = {
     CASE(close_on_exec_is_kept),

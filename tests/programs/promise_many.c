@@ -1,4 +1,5 @@
-/* What many races at once, many one after another, and a short supply of everything may not change. */
+/* What many races at once, many one after another, and a short supply of everything may not change.
+ */
 #include "promise.h"
 
 #include <linux/audit.h>
@@ -203,7 +204,10 @@ static void few_descriptors_race_few(void)
 	CHECK(connect_to(fd, names.at[0]) == 0 && peer_is(fd, GOOD4));
 }
 
-#define CASE(function) {#function, function}
+#define CASE(function)                                                                             \
+	{                                                                                          \
+#function, function                                                                \
+	}
 
 static const struct promise promises[] = {
     CASE(threads_race_at_once),

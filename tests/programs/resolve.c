@@ -16,8 +16,8 @@ static void print_list(const char *what, const char *node, const char *service,
 	for (struct addrinfo *at = list; r == 0 && at != NULL; at = at->ai_next) {
 		char host[INET6_ADDRSTRLEN], port[8];
 
-		CHECK(getnameinfo(at->ai_addr, at->ai_addrlen, host, sizeof(host), port, sizeof(port),
-		                  NI_NUMERICHOST | NI_NUMERICSERV) == 0);
+		CHECK(getnameinfo(at->ai_addr, at->ai_addrlen, host, sizeof(host), port,
+		                  sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) == 0);
 		printf(" %s/%s/%d/%d/%s", host, port, at->ai_socktype, at->ai_flags,
 		       at->ai_canonname != NULL ? at->ai_canonname : "-");
 	}

@@ -23,7 +23,10 @@ static void test_eligible_table_rows_are_judged_as_written(void)
 	    {"connected", {.protocol = IPPROTO_TCP}, {0}, PASS_NOT_IDLE},
 	    {"bound to a port", {FRESH, .bound_port = 1}, {0}, PASS_BOUND_PORT},
 	    {"bound to port 65535", {FRESH, .bound_port = 65535}, {0}, PASS_BOUND_PORT},
-	    {"bound, the kernel's port", {FRESH, .bound_port = 40000}, {.any_port = true}, ELIGIBLE},
+	    {"bound, the kernel's port",
+	     {FRESH, .bound_port = 40000},
+	     {.any_port = true},
+	     ELIGIBLE},
 	    {"bound, address only", {FRESH, .bound = {.family = AF_INET6}}, {0}, ELIGIBLE},
 	    {"fast open", {FRESH, .fast_open = true}, {0}, PASS_FAST_OPEN},
 	    {"repair", {FRESH, .repairing = true}, {0}, PASS_REPAIRING},
@@ -33,7 +36,10 @@ static void test_eligible_table_rows_are_judged_as_written(void)
 	    /* The mark excuses the port and nothing else. */
 	    {"fast open, marked", {FRESH, .fast_open = true}, {.any_port = true}, PASS_FAST_OPEN},
 	    {"repair, marked", {FRESH, .repairing = true}, {.any_port = true}, PASS_REPAIRING},
-	    {"in an epoll set, marked", {FRESH, .bound_port = 9}, {.any_port = true, .in_epoll = true}, PASS_IN_EPOLL},
+	    {"in an epoll set, marked",
+	     {FRESH, .bound_port = 9},
+	     {.any_port = true, .in_epoll = true},
+	     PASS_IN_EPOLL},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

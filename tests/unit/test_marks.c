@@ -36,7 +36,8 @@ static void test_marks_every_number_has_its_own_place(void)
 	for (int fd = 0; fd < MARKS_FD_MAX; fd++)
 		marks_set(MARK_ANY_PORT, fd, 1000 + (uint64_t)fd);
 	for (int fd = 0; fd < MARKS_FD_MAX; fd++)
-		test_assert(marks_can_have(fd) && marks_has(MARK_ANY_PORT, fd, 1000 + (uint64_t)fd));
+		test_assert(marks_can_have(fd) &&
+		            marks_has(MARK_ANY_PORT, fd, 1000 + (uint64_t)fd));
 }
 
 static void test_marks_number_too_high_has_none(void)

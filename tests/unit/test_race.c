@@ -34,16 +34,16 @@ static enum race_step at(uint64_t ms)
 /* A test is a script of these: at so many milliseconds the race says, or is told, that. */
 #define starts(ms, number) test_assert(at(ms) == RACE_START && move.attempt == (number))
 #define waits(ms, until)                                                                           \
-	test_assert(at(ms) == RACE_WAIT && move.until_ns == BEGIN + (uint64_t)(until) * MS)
+	test_assert(at(ms) == RACE_WAIT && move.until_ns == BEGIN + (uint64_t)(until)*MS)
 #define waits_for_an_end(ms) test_assert(at(ms) == RACE_WAIT && move.until_ns == CLOCK_NEVER)
 #define won(ms, number) test_assert(at(ms) == RACE_WON && move.attempt == (number))
 #define lost(ms, expected) test_assert(at(ms) == RACE_LOST && move.error == (expected))
 #define connects(ms, number)                                                                       \
-	race_report(&race, number, RACE_END_CONNECTED, 0, BEGIN + (uint64_t)(ms) * MS)
+	race_report(&race, number, RACE_END_CONNECTED, 0, BEGIN + (uint64_t)(ms)*MS)
 #define fails(ms, number, error)                                                                   \
-	race_report(&race, number, RACE_END_FAILED, error, BEGIN + (uint64_t)(ms) * MS)
+	race_report(&race, number, RACE_END_FAILED, error, BEGIN + (uint64_t)(ms)*MS)
 #define unsent(ms, number, error)                                                                  \
-	race_report(&race, number, RACE_END_UNSENT, error, BEGIN + (uint64_t)(ms) * MS)
+	race_report(&race, number, RACE_END_UNSENT, error, BEGIN + (uint64_t)(ms)*MS)
 
 static void test_race_begin_starts_the_requested_address_at_once(void)
 {
@@ -746,9 +746,7 @@ static bool world_is_over(struct world *world)
 	enum race_step step = race_next(&race, world->now_ns, &move);
 
 	switch (step) {
-	case RACE_START:
-		check_start(world, move.attempt);
-		return false;
+	case RACE_START: check_start(world, move.attempt); return false;
 	case RACE_WAIT:
 		check_wait(world, move.until_ns);
 		world_look(world);
@@ -760,9 +758,7 @@ static bool world_is_over(struct world *world)
 		world->attempts[move.attempt].forfeited = true;
 		race_forfeit(&race, move.attempt, world->attempts[move.attempt].error);
 		return false;
-	case RACE_LOST:
-		check_lost(world, move.error);
-		return true;
+	case RACE_LOST: check_lost(world, move.error); return true;
 	}
 	test_assert(!"a step that race.h has");
 	return true;
