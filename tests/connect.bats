@@ -20,6 +20,14 @@ load loop
 	promise promise_call last_error_is_the_requested_ones passes
 }
 
+@test "connect (same socket again after a lost race) races again" {
+	promise promise_call same_socket_races_again fails
+}
+
+@test "connect (connected socket, to an address that failed) reports EISCONN" {
+	promise promise_call connected_socket_gets_its_own_error passes
+}
+
 @test "connect (all dead) waits once for the whole list" {
 	promise promise_call dead_list_is_waited_for_once fails
 }

@@ -123,7 +123,7 @@ int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct
 	 * a socket that failed once still has a port. What another source address met does not
 	 * count.
 	 */
-	if (failures_exist() && !request.own.nonblocking && request.own.bound.family == 0) {
+	if (failures_exist() && request.own.idle && request.own.bound.family == 0) {
 		r = failures_take(addr, extra->port, clock_now_ns());
 		if (r != 0) {
 			pthread_testcancel();
@@ -139,6 +139,9 @@ int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct
 	if (answer.count < 2)
 		return pass(PASS_ONE_ADDRESS);
 
+	/* A connect() that fails leaves a port behind, which is nobody's choice either. */
+	if (request.own.bound_port == 0)
+		marks_set(MARK_ANY_PORT, fd, request.own.cookie);
 	put_in_order(&answer, &request);
 	request.name = answer.name;
 	request.dual_stack =

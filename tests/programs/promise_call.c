@@ -65,6 +65,27 @@ static void last_error_is_the_requested_ones(void)
 	CHECK(now_ms() - start < 8); /* a race would take RACE_PACE: 10 ms */
 }
 
+/* One socket for one address after the other, as some programs do. */
+static void same_socket_races_again(void)
+{
+	struct names dead = resolve("allrefused"), black = resolve("black");
+	int fd = open_for(dead.at[0]);
+
+	CHECK(connect_to(fd, dead.at[0]) < 0 && errno == ECONNREFUSED);
+	CHECK(connect_to(fd, black.at[0]) == 0 && peer_is(fd, GOOD4));
+}
+
+static void connected_socket_gets_its_own_error(void)
+{
+	struct names dead = resolve("allrefused"), healthy = resolve("healthy");
+	int fd = open_for(dead.at[0]), connected = open_for(healthy.at[0]);
+
+	CHECK(connect_to(connected, healthy.at[0]) == 0);
+	CHECK(connect_to(fd, dead.at[0]) < 0 && errno == ECONNREFUSED);
+	/* Remembered is that dead.at[1] is refused; this is another thing. */
+	CHECK(connect_to(connected, dead.at[1]) < 0 && errno == EISCONN);
+}
+
 static void dead_list_is_waited_for_once(void)
 {
 	struct names names = resolve("alldead");
@@ -332,6 +353,8 @@ static const struct promise promises[] = {
     CASE(healthy_uses_the_own_socket),
     CASE(last_error_is_the_requested_ones),
     CASE(dead_list_is_waited_for_once),
+    CASE(same_socket_races_again),
+    CASE(connected_socket_gets_its_own_error),
     CASE(other_destination_is_another_matter),
     CASE(signal_interrupts),
     CASE(signal_interrupts_then_poll),
