@@ -15,6 +15,7 @@ static const char *const names[LIBC_FUNCTIONS] = {
     [LIBC_DUP3] = "dup3",
     [LIBC_EPOLL_CTL] = "epoll_ctl",
     [LIBC_FCNTL] = "fcntl",
+    [LIBC_FCNTL64] = "fcntl64",
     [LIBC_GETADDRINFO] = "getaddrinfo",
     [LIBC_GETHOSTBYNAME] = "gethostbyname",
     [LIBC_GETHOSTBYNAME2] = "gethostbyname2",
@@ -120,6 +121,13 @@ int libc_fcntl(int fd, int command, long argument)
 	int (*next)(int, int, ...) = libc_next(LIBC_FCNTL);
 
 	return next(fd, command, argument);
+}
+
+int libc_fcntl64(int fd, int command, long argument)
+{
+	int (*next)(int, int, ...) = libc_next(LIBC_FCNTL64);
+
+	return next != NULL ? next(fd, command, argument) : libc_fcntl(fd, command, argument);
 }
 
 int libc_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,

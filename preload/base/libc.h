@@ -28,6 +28,7 @@ enum libc_function {
 	LIBC_DUP3,
 	LIBC_EPOLL_CTL,
 	LIBC_FCNTL,
+	LIBC_FCNTL64,
 	LIBC_GETADDRINFO,
 	LIBC_GETHOSTBYNAME,
 	LIBC_GETHOSTBYNAME2,
@@ -56,6 +57,9 @@ int libc_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
 
 /* `argument` is a number or a pointer, as the command wants; 0 for commands without one. */
 int libc_fcntl(int fd, int command, long argument);
+
+/* The one for 64-bit file offsets; the same where all are, or where there is none. */
+int libc_fcntl64(int fd, int command, long argument);
 int libc_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                      struct addrinfo **ret_list);
 struct hostent *libc_gethostbyname(const char *name);

@@ -141,10 +141,10 @@ void note_write(struct note *note, int log_fd)
 	int saved_errno = errno;
 
 	note->text[note->len++] = '\n';
-	if (log_fd == NOTE_STDERR && stderr_is_the_first())
-		log_fd = STDERR_FILENO;
-	if (log_fd >= 0)
+	if (log_fd != NOTE_STDERR)
 		write_quietly(log_fd, note->text, note->len);
+	else if (stderr_is_the_first())
+		write_quietly(STDERR_FILENO, note->text, note->len);
 	errno = saved_errno;
 }
 

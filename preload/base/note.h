@@ -26,8 +26,11 @@ struct note {
 	char text[NOTE_LINE_MAX];
 };
 
-/* Where a line goes, opened ahead by the thread whose call it is. */
-#define NOTE_STDERR (-1)
+/*
+ * Where a line goes, opened ahead by the thread whose call it is. 0 is never one of ours, and is
+ * what memory that nobody has used yet says.
+ */
+#define NOTE_STDERR 0
 
 /*
  * Sets level and file, once, by settings. `file` is copied; empty or NULL means standard error.

@@ -177,16 +177,20 @@ static void set_mark(enum mark mark, int fd)
 
 /*
  * A second number for a socket: it would keep the old one when another takes the first number's
- * place. So neither is raced any more, and a race that runs is given up.
+ * place. So neither is raced any more, and a race that runs is given up, before there are two.
  */
+static void before_sharing(int old_fd, int new_fd)
+{
+	if (old_fd != new_fd && is_racing(old_fd))
+		let_go(old_fd);
+}
+
 static int share(int old_fd, int new_fd)
 {
 	int saved_errno = errno;
 	uint64_t cookie;
 
 	if (new_fd >= 0 && new_fd != old_fd && own_cookie(old_fd, &cookie) == 0) {
-		if (is_racing(old_fd))
-			let_go(old_fd);
 		marks_set(MARK_SHARED, old_fd, cookie);
 		marks_set(MARK_SHARED, new_fd, cookie);
 	}
@@ -196,19 +200,27 @@ static int share(int old_fd, int new_fd)
 
 EXPORT int dup(int fd)
 {
+	before_sharing(fd, -1);
 	return share(fd, libc_dup(fd));
 }
 
 EXPORT int dup2(int old_fd, int new_fd)
 {
 	let_go_of_target(old_fd, new_fd);
+	before_sharing(old_fd, new_fd);
 	return share(old_fd, libc_dup2(old_fd, new_fd));
 }
 
 EXPORT int dup3(int old_fd, int new_fd, int flags)
 {
 	let_go_of_target(old_fd, new_fd);
+	before_sharing(old_fd, new_fd);
 	return share(old_fd, libc_dup3(old_fd, new_fd, flags));
+}
+
+static bool duplicates(int command)
+{
+	return command == F_DUPFD || command == F_DUPFD_CLOEXEC;
 }
 
 /* Every argument of every command fits into a long, as it fits into the kernel's register. */
@@ -216,17 +228,30 @@ EXPORT int fcntl(int fd, int command, ...)
 {
 	va_list arguments;
 	long argument;
-	int r;
 
 	va_start(arguments, command);
 	argument = va_arg(arguments, long);
 	va_end(arguments);
-	r = libc_fcntl(fd, command, argument);
-	return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? share(fd, r) : r;
+	if (!duplicates(command))
+		return libc_fcntl(fd, command, argument);
+	before_sharing(fd, -1);
+	return share(fd, libc_fcntl(fd, command, argument));
 }
 
 /* What programs that were built with 64-bit file offsets call. */
-EXPORT __typeof__(fcntl) fcntl64 __attribute__((alias("fcntl")));
+EXPORT int fcntl64(int fd, int command, ...)
+{
+	va_list arguments;
+	long argument;
+
+	va_start(arguments, command);
+	argument = va_arg(arguments, long);
+	va_end(arguments);
+	if (!duplicates(command))
+		return libc_fcntl64(fd, command, argument);
+	before_sharing(fd, -1);
+	return share(fd, libc_fcntl64(fd, command, argument));
+}
 
 /* The kernel chooses a port at bind() already and does not tell later that it was its choice. */
 EXPORT int bind(int fd, const struct sockaddr *sa, socklen_t len)
@@ -253,8 +278,11 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 	int r = libc_setsockopt(fd, level, name, value, len);
 	int on;
 
-	if (r == 0 && chooses_hops(level, name))
+	if (r == 0 && chooses_hops(level, name)) {
 		set_mark(MARK_HOPS, fd);
+		if (is_racing(fd))
+			contests_chose_hops(fd);
+	}
 	if (r == 0 && level == IPPROTO_IPV6 && name == IPV6_V6ONLY && len >= sizeof(on)) {
 		memcpy(&on, value, sizeof(on)); /* the kernel could read it, so we can */
 		if (on == 0)

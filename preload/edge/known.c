@@ -123,7 +123,8 @@ int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct
 	 * a socket that failed once still has a port. What another source address met does not
 	 * count.
 	 */
-	if (failures_exist() && request.own.idle && request.own.bound.family == 0) {
+	if (failures_exist() && request.own.idle && request.own.bound.family == 0 &&
+	    !request.own.fast_open && !request.own.repairing) {
 		r = failures_take(addr, extra->port, clock_now_ns());
 		if (r != 0) {
 			pthread_testcancel();
@@ -149,7 +150,7 @@ int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct
 	r = dial(&request, sa, len, &failures);
 	if (r == DIAL_IMPOSSIBLE)
 		return pass(PASS_NO_RESOURCES);
-	if (r < 0 && request.own.bound.family == 0)
+	if (r < 0)
 		remember(&failures, extra->port);
 	return r;
 }

@@ -131,7 +131,7 @@ void attempt_close(struct attempt *attempt)
 	uint64_t cookie = attempt->cookie;
 	int r;
 
-	if (attempt->fd < 0)
+	if (attempt->fd < 0 || cookie == 0)
 		return;
 	/* As above. */
 	r = own_cookie(attempt->fd, &cookie);

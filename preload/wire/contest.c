@@ -50,10 +50,9 @@ void contest_free(struct contest *contest)
 
 void contest_forget(struct contest *contest)
 {
-	if (contest->state == CONTEST_OPEN)
-		close_all(contest);
-	if (contest->state != CONTEST_FREE)
-		contest_free(contest);
+	/* In whatever state: sockets are made before it is open. */
+	close_all(contest);
+	contest_free(contest);
 }
 
 /* The kernel rounds what is set: only a value as it is read back can be compared. */
@@ -155,9 +154,11 @@ int contest_begin(struct contest *contest, const struct contest_request *request
 	struct race_move move;
 
 	fill(contest, request, now_ns);
+	contests_count(contest, 1);
 	if (prepare_attempts(contest, request) < 1 ||
 	    reactor_ensure(tick_of(&request->rules), &quiet->mask) < 0) {
 		close_all(contest);
+		contests_count(contest, -1);
 		return -EAGAIN;
 	}
 	if (note_wants(NOTE_RACE))
@@ -167,7 +168,6 @@ int contest_begin(struct contest *contest, const struct contest_request *request
 	(void)race_next(&contest->race, now_ns, &move);
 	contest->due_ns = clock_add_ns(now_ns, tick_of(&request->rules));
 	contest->state = CONTEST_OPEN;
-	contests_count(contest, 1);
 	return 0;
 }
 

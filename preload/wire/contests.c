@@ -61,7 +61,8 @@ struct contest *contests_table(void)
  * The child has no thread that waits and no reactor; its numbers hold plain connecting sockets. The
  * private ones are closed, and the table starts anew. No lock is taken before fork(): a handler of
  * the program, run between, might wait for a thread that waits for us. So the table may be in the
- * middle of a change here, of which nothing is used but numbers, and those are checked.
+ * middle of a change here, of which nothing is used but numbers, and those are checked. A number
+ * that another thread closed while fork() ran may stay open in the child, until it executes.
  */
 static void after_fork_child(void)
 {
@@ -69,7 +70,8 @@ static void after_fork_child(void)
 
 	quiet_begin(&quiet);
 	pthread_mutex_init(&lock, NULL);
-	for (size_t i = 0; i < CONTESTS_MAX && contests_exist(); i++)
+	/* A process that never raced has no table to touch. */
+	for (size_t i = 0; i < CONTESTS_MAX && atomic_load(&owner) != 0; i++)
 		contest_forget(&contests[i]);
 	for (size_t i = 0; i < NUMBERS_MAX; i++)
 		atomic_store_explicit(&numbers[i], 0, memory_order_relaxed);
@@ -152,6 +154,18 @@ struct contest *contests_open(const struct contest_request *request, const struc
 	if (contest->state == CONTEST_SETTLED)
 		contest_free(contest);
 	return contest_begin(contest, request, quiet, now_ns) < 0 ? NULL : contest;
+}
+
+void contests_chose_hops(int fd)
+{
+	struct quiet quiet;
+	struct contest *contest;
+
+	contests_lock(&quiet);
+	contest = contests_find(fd);
+	if (contest != NULL)
+		contest->own.chose_hops = true;
+	contests_unlock(&quiet);
 }
 
 static bool stands_in(const struct addr *addr, const struct addr *addrs, size_t count)

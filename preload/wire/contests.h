@@ -65,6 +65,12 @@ bool contests_stand_down(const struct own *own, const struct addr *addrs, size_t
                          size_t requested, uint16_t port);
 
 /*
+ * The program chose TTL, hop limit or path MTU discovery on a number that races: the winner gets
+ * them. Takes the lock itself.
+ */
+void contests_chose_hops(int fd);
+
+/*
  * Ends the contests on the numbers from `first` to `last`, which the program is about to close or
  * to put something else on. Takes the lock itself.
  */

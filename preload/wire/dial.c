@@ -136,6 +136,9 @@ static enum verdict came_back(struct visit *visit, int error, uint64_t now_ns)
  */
 static void gather_failures(const struct contest *contest, struct dial_failures *ret)
 {
+	/* What one source address met says nothing about the others. */
+	if (contest->own.bound.family != 0)
+		return;
 	for (unsigned i = 1; i < contest->race.next; i++) {
 		const struct race_attempt *attempt = &contest->race.attempts[i];
 

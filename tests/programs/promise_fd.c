@@ -120,6 +120,8 @@ static void set_keepalive(void *fd)
 {
 	CHECK(setsockopt(*(int *)fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int)) == 0);
 	CHECK(setsockopt(*(int *)fd, IPPROTO_TCP, TCP_KEEPIDLE, &(int){55}, sizeof(int)) == 0);
+	CHECK(setsockopt(*(int *)fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &(int){44}, sizeof(int)) ==
+	      0);
 }
 
 static void options_set_meanwhile_are_kept(void)
@@ -132,6 +134,7 @@ static void options_set_meanwhile_are_kept(void)
 	CHECK(pthread_join(thread, NULL) == 0);
 	CHECK(option_of(fd, SOL_SOCKET, SO_KEEPALIVE) == 1);
 	CHECK(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE) == 55);
+	CHECK(option_of(fd, IPPROTO_IP, IP_TTL) == 44);
 }
 
 static void add_to(int set, int fd)
