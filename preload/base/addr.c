@@ -88,6 +88,14 @@ bool addr_equal(const struct addr *a, const struct addr *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+bool addr_stands_in(const struct addr *addr, const struct addr *addrs, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (addr_equal(addr, &addrs[i]))
+			return true;
+	return false;
+}
+
 bool addr_is_loopback(const struct addr *addr)
 {
 	static const uint8_t loopback6[16] = {[15] = 1};

@@ -49,6 +49,9 @@ socklen_t addr_to_sockaddr(const struct addr *addr, const struct addr_extra *ext
                            struct sockaddr_storage *ret_sa);
 
 bool addr_equal(const struct addr *a, const struct addr *b);
+/* True when `addr` is one of `count` addresses. */
+bool addr_stands_in(const struct addr *addr, const struct addr *addrs, size_t count);
+
 bool addr_is_loopback(const struct addr *addr);
 
 /* True for 0.0.0.0 and ::, the address of a socket that is not bound to one. */

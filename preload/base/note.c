@@ -148,21 +148,24 @@ void note_write(struct note *note, int log_fd)
 	errno = saved_errno;
 }
 
+void note_send(struct note *note)
+{
+	int saved_errno = errno;
+	int fd = note_open();
+
+	note_write(note, fd);
+	if (fd != NOTE_STDERR)
+		(void)libc_close(fd);
+	errno = saved_errno;
+}
+
 void note_say(enum note_level level, const char *text)
 {
 	struct note note;
-	int fd;
 
 	if (!note_wants(level))
 		return;
 	note_begin(&note);
 	note_text(&note, text);
-	fd = note_open();
-	note_write(&note, fd);
-	if (fd != NOTE_STDERR) {
-		int saved_errno = errno;
-
-		(void)libc_close(fd);
-		errno = saved_errno;
-	}
+	note_send(&note);
 }

@@ -62,6 +62,9 @@ void note_error(struct note *note, int error);
 /* Ends the line and writes it to `log_fd`, which note_open() gave. */
 void note_write(struct note *note, int log_fd);
 
+/* The same for a line whose place nobody opened ahead: opens, writes, closes. */
+void note_send(struct note *note);
+
 /* One whole line at `level`, if it is wanted: opens, writes, closes. */
 void note_say(enum note_level level, const char *text);
 

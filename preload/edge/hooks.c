@@ -44,11 +44,13 @@ static bool is_racing(int fd)
 	return contests_may_have(fd) && contests_are_ours();
 }
 
+/* Gives up the race that runs on the number, if one does. */
 static void let_go(int fd)
 {
 	int saved_errno = errno;
 
-	contests_let_go((unsigned)fd, (unsigned)fd);
+	if (is_racing(fd))
+		contests_let_go((unsigned)fd, (unsigned)fd);
 	errno = saved_errno;
 }
 
@@ -67,8 +69,7 @@ EXPORT int connect(int fd, const struct sockaddr *sa, socklen_t len)
 		return libc_connect(fd, sa, len);
 	if (addr_from_sockaddr(sa, len, &addr, &extra) < 0) {
 		/* AF_UNSPEC among them, which dissolves what connect() began. */
-		if (is_racing(fd))
-			let_go(fd);
+		let_go(fd);
 		return libc_connect(fd, sa, len);
 	}
 
@@ -134,8 +135,7 @@ EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *host, 
 
 EXPORT int close(int fd)
 {
-	if (is_racing(fd))
-		let_go(fd);
+	let_go(fd);
 	return libc_close(fd);
 }
 
@@ -179,12 +179,6 @@ static void set_mark(enum mark mark, int fd)
  * A second number for a socket: it would keep the old one when another takes the first number's
  * place. So neither is raced any more, and a race that runs is given up, before there are two.
  */
-static void before_sharing(int old_fd, int new_fd)
-{
-	if (old_fd != new_fd && is_racing(old_fd))
-		let_go(old_fd);
-}
-
 static int share(int old_fd, int new_fd)
 {
 	int saved_errno = errno;
@@ -200,57 +194,58 @@ static int share(int old_fd, int new_fd)
 
 EXPORT int dup(int fd)
 {
-	before_sharing(fd, -1);
+	let_go(fd);
 	return share(fd, libc_dup(fd));
 }
 
 EXPORT int dup2(int old_fd, int new_fd)
 {
 	let_go_of_target(old_fd, new_fd);
-	before_sharing(old_fd, new_fd);
+	if (old_fd != new_fd)
+		let_go(old_fd);
 	return share(old_fd, libc_dup2(old_fd, new_fd));
 }
 
 EXPORT int dup3(int old_fd, int new_fd, int flags)
 {
 	let_go_of_target(old_fd, new_fd);
-	before_sharing(old_fd, new_fd);
+	if (old_fd != new_fd)
+		let_go(old_fd);
 	return share(old_fd, libc_dup3(old_fd, new_fd, flags));
 }
 
-static bool duplicates(int command)
+/* Every argument of every command fits into a long, as it fits into the kernel's register. */
+static int control(int (*next)(int, int, long), int fd, int command, va_list arguments)
 {
-	return command == F_DUPFD || command == F_DUPFD_CLOEXEC;
+	long argument = va_arg(arguments, long);
+
+	if (command != F_DUPFD && command != F_DUPFD_CLOEXEC)
+		return next(fd, command, argument);
+	let_go(fd);
+	return share(fd, next(fd, command, argument));
 }
 
-/* Every argument of every command fits into a long, as it fits into the kernel's register. */
 EXPORT int fcntl(int fd, int command, ...)
 {
 	va_list arguments;
-	long argument;
+	int r;
 
 	va_start(arguments, command);
-	argument = va_arg(arguments, long);
+	r = control(libc_fcntl, fd, command, arguments);
 	va_end(arguments);
-	if (!duplicates(command))
-		return libc_fcntl(fd, command, argument);
-	before_sharing(fd, -1);
-	return share(fd, libc_fcntl(fd, command, argument));
+	return r;
 }
 
 /* What programs that were built with 64-bit file offsets call. */
 EXPORT int fcntl64(int fd, int command, ...)
 {
 	va_list arguments;
-	long argument;
+	int r;
 
 	va_start(arguments, command);
-	argument = va_arg(arguments, long);
+	r = control(libc_fcntl64, fd, command, arguments);
 	va_end(arguments);
-	if (!duplicates(command))
-		return libc_fcntl64(fd, command, argument);
-	before_sharing(fd, -1);
-	return share(fd, libc_fcntl64(fd, command, argument));
+	return r;
 }
 
 /* The kernel chooses a port at bind() already and does not tell later that it was its choice. */
@@ -299,7 +294,7 @@ EXPORT int epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 {
 	int r;
 
-	if (operation == EPOLL_CTL_ADD && is_racing(fd))
+	if (operation == EPOLL_CTL_ADD)
 		let_go(fd);
 	r = libc_epoll_ctl(set, operation, fd, event);
 	if (r == 0 && operation == EPOLL_CTL_ADD)

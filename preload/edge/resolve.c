@@ -16,10 +16,8 @@ struct distinct {
 
 static void add_distinct(struct distinct *distinct, const struct addr *addr)
 {
-	for (size_t i = 0; i < distinct->count; i++)
-		if (addr_equal(&distinct->addrs[i], addr))
-			return;
-	if (distinct->count < ANSWER_ADDRS_MAX)
+	if (distinct->count < ANSWER_ADDRS_MAX &&
+	    !addr_stands_in(addr, distinct->addrs, distinct->count))
 		distinct->addrs[distinct->count++] = *addr;
 }
 

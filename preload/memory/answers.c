@@ -189,14 +189,6 @@ static enum slot_read slot_read(const struct slot *slot, const struct addr *requ
 	return read;
 }
 
-static bool answer_has(const struct answer *answer, const struct addr *addr)
-{
-	for (size_t i = 0; i < answer->count; i++)
-		if (addr_equal(&answer->addrs[i], addr))
-			return true;
-	return false;
-}
-
 /* Keeps in `answer` only what stands in `other` as well; the requested address stands in both. */
 static void answer_intersect(struct answer *answer, const struct answer *other)
 {
@@ -204,7 +196,7 @@ static void answer_intersect(struct answer *answer, const struct answer *other)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < answer->count; i++) {
-		if (!answer_has(other, &answer->addrs[i]))
+		if (!addr_stands_in(&answer->addrs[i], other->addrs, other->count))
 			continue;
 		if (addr_equal(&answer->addrs[i], &requested))
 			answer->requested = kept;

@@ -1,6 +1,5 @@
 #include "memory/settings.h"
 
-#include "base/libc.h"
 #include "base/note.h"
 #include "he.h"
 
@@ -97,7 +96,6 @@ bool settings_list_has(const char *list, const char *program)
 static void warn(const char *variable, const char *value, const char *wanted)
 {
 	struct note note;
-	int fd = note_open();
 
 	note_begin(&note);
 	note_text(&note, variable);
@@ -106,9 +104,7 @@ static void warn(const char *variable, const char *value, const char *wanted)
 	note_text(&note, " is not ");
 	note_text(&note, wanted);
 	note_text(&note, "; the default is used");
-	note_write(&note, fd);
-	if (fd != NOTE_STDERR)
-		(void)libc_close(fd);
+	note_send(&note);
 }
 
 static void warn_number(const struct settings_name *row, const char *value)

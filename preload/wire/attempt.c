@@ -63,13 +63,23 @@ static int bind_as(const struct attempt *attempt, const struct own *own)
 	return libc_bind(attempt->fd, (struct sockaddr *)&name, len) < 0 ? -errno : 0;
 }
 
-enum attempt_state attempt_start(struct attempt *attempt, const struct own *own,
-                                 const struct attempt *model, const struct addr_extra *extra,
-                                 int *ret_error)
+/* Where the attempt goes: port and flow label are those of the requested address. */
+static int connect_attempt(const struct attempt *attempt, const struct addr_extra *extra)
 {
 	struct addr_extra ours = {.port = extra->port, .mapped = attempt->domain == AF_INET6};
 	struct sockaddr_storage name;
 	socklen_t len;
+
+	if (attempt->addr.family == AF_INET6)
+		ours.flowinfo = extra->flowinfo;
+	len = addr_to_sockaddr(&attempt->addr, &ours, &name);
+	return libc_connect(attempt->fd, (struct sockaddr *)&name, len);
+}
+
+enum attempt_state attempt_start(struct attempt *attempt, const struct own *own,
+                                 const struct attempt *model, const struct addr_extra *extra,
+                                 int *ret_error)
+{
 	int r;
 
 	if (attempt->fd < 0 || !own_is(attempt->fd, attempt->cookie)) {
@@ -84,16 +94,19 @@ enum attempt_state attempt_start(struct attempt *attempt, const struct own *own,
 		return ATTEMPT_UNSENT;
 	}
 
-	if (attempt->addr.family == AF_INET6)
-		ours.flowinfo = extra->flowinfo;
-	len = addr_to_sockaddr(&attempt->addr, &ours, &name);
-	if (libc_connect(attempt->fd, (struct sockaddr *)&name, len) == 0)
+	if (connect_attempt(attempt, extra) == 0)
 		return ATTEMPT_CONNECTED;
 	if (errno == EINPROGRESS)
 		return ATTEMPT_CONNECTING;
 	/* At once: the kernel found no way to send. Only a refusal can come from the network. */
 	*ret_error = errno;
 	return errno == ECONNREFUSED ? ATTEMPT_FAILED : ATTEMPT_UNSENT;
+}
+
+void attempt_complete(const struct attempt *attempt, const struct addr_extra *extra)
+{
+	/* Whatever is said here, the socket tells the program the truth. */
+	(void)connect_attempt(attempt, extra);
 }
 
 enum attempt_state attempt_peek(const struct attempt *attempt)

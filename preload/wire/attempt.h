@@ -50,6 +50,9 @@ enum attempt_state attempt_start(struct attempt *attempt, const struct own *own,
                                  const struct attempt *model, const struct addr_extra *extra,
                                  int *ret_error);
 
+/* A further connect() on a socket that has connected: takes the kernel's from "connecting" on. */
+void attempt_complete(const struct attempt *attempt, const struct addr_extra *extra);
+
 /*
  * What became of a connecting socket of ours. Reading the error takes it from the socket, so this
  * is never called for the socket that the program has: see attempt_peek().

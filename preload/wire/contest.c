@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <string.h>
 
 /* A seat whose error no thread came for in this time was left by siglongjmp() or cancellation. */
@@ -135,10 +136,9 @@ static uint64_t tick_of(const struct race_rules *rules)
 
 static void fill(struct contest *contest, const struct contest_request *request, uint64_t now_ns)
 {
-	uint32_t generation = contest->generation + 1;
-
-	memset(contest, 0, sizeof(*contest));
-	contest->generation = generation;
+	/* All but the state, which says free, and the generation, which only grows. */
+	memset(&contest->own, 0, sizeof(*contest) - offsetof(struct contest, own));
+	contest->generation++;
 	contest->own = request->own;
 	contest->extra = request->extra;
 	contest->waiters = 1;
@@ -202,26 +202,13 @@ static void wake_waiters(const struct contest *contest, const struct attempt *se
 	}
 }
 
-/* A second connect() takes the kernel's socket from "connecting" to "connected". */
-static void complete(const struct attempt *attempt, const struct addr_extra *extra)
-{
-	struct addr_extra ours = {.port = extra->port, .mapped = attempt->domain == AF_INET6};
-	struct sockaddr_storage name;
-	socklen_t len = addr_to_sockaddr(&attempt->addr, &ours, &name);
-
-	/*
-	 * It is connected already; whatever is said here, the socket tells the program the truth.
-	 */
-	(void)libc_connect(attempt->fd, (struct sockaddr *)&name, len);
-}
-
 static void win(struct contest *contest, unsigned winner, uint64_t now_ns)
 {
 	struct attempt *seated = &contest->attempts[contest->seat];
 	int r;
 
 	if (winner != contest->seat) {
-		complete(&contest->attempts[winner], &contest->extra);
+		attempt_complete(&contest->attempts[winner], &contest->extra);
 		r = graft_place(&contest->own, seated, &contest->attempts[winner]);
 		if (r == -ESTALE) {
 			contest_leave(contest, now_ns);
@@ -410,13 +397,4 @@ int contest_reseat(struct contest *contest, uint64_t now_ns)
 		return 0;
 	}
 	return -ENOENT;
-}
-
-unsigned contest_placed(const struct contest *contest)
-{
-	if (contest->state == CONTEST_SETTLED && contest->outcome == CONTEST_WON)
-		return contest->winner;
-	if (contest->state == CONTEST_SETTLED && contest->outcome == CONTEST_LOST)
-		return 0;
-	return contest->seat;
 }

@@ -96,9 +96,6 @@ void contest_seat_ended(struct contest *contest, int error, uint64_t now_ns);
  */
 int contest_reseat(struct contest *contest, uint64_t now_ns);
 
-/* The attempt whose socket is on the program's number, also after the contest is settled. */
-unsigned contest_placed(const struct contest *contest);
-
 /* Ends the contest without a word: the socket on the number goes its own way. */
 void contest_leave(struct contest *contest, uint64_t now_ns);
 

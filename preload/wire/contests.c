@@ -15,7 +15,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct contest contests[CONTESTS_MAX];
 static _Atomic uint16_t numbers[NUMBERS_MAX];
 static atomic_uint open_count;
-static _Atomic pid_t owner; /* the process whose contests these are; 0: nobody's yet */
+static atomic_bool prepared; /* the fork handler stands */
+static _Atomic pid_t owner;  /* the process whose contests these are; 0: nobody's yet */
 
 void contests_lock(struct quiet *ret_quiet)
 {
@@ -70,18 +71,17 @@ static void after_fork_child(void)
 
 	quiet_begin(&quiet);
 	pthread_mutex_init(&lock, NULL);
-	/* A process that never raced has no table to touch. */
-	for (size_t i = 0; i < CONTESTS_MAX && atomic_load(&owner) != 0; i++)
+	/* Places are used from the front; what nobody used costs the child no memory of its own. */
+	for (size_t i = 0; i < CONTESTS_MAX && contests[i].generation != 0; i++)
 		contest_forget(&contests[i]);
 	for (size_t i = 0; i < NUMBERS_MAX; i++)
-		atomic_store_explicit(&numbers[i], 0, memory_order_relaxed);
+		if (atomic_load_explicit(&numbers[i], memory_order_relaxed) != 0)
+			atomic_store_explicit(&numbers[i], 0, memory_order_relaxed);
 	atomic_store_explicit(&open_count, 0, memory_order_relaxed);
 	atomic_store_explicit(&owner, 0, memory_order_relaxed);
 	reactor_after_fork();
 	quiet_end(&quiet);
 }
-
-static atomic_bool prepared;
 
 int contests_prepare(void)
 {
@@ -168,14 +168,6 @@ void contests_chose_hops(int fd)
 	contests_unlock(&quiet);
 }
 
-static bool stands_in(const struct addr *addr, const struct addr *addrs, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (addr_equal(addr, &addrs[i]))
-			return true;
-	return false;
-}
-
 /* A contest for another address than `addr`, which is one of its candidates. */
 static bool has_as_sibling(const struct contest *contest, const struct addr *addr)
 {
@@ -196,7 +188,7 @@ bool contests_stand_down(const struct own *own, const struct addr *addrs, size_t
 		if (contest->state != CONTEST_OPEN || contest->own.fd == own->fd ||
 		    (!own->nonblocking && contest->waiters > 0) || contest->extra.port != port ||
 		    !has_as_sibling(contest, &addrs[requested]) ||
-		    !stands_in(&contest->attempts[0].addr, addrs, count))
+		    !addr_stands_in(&contest->attempts[0].addr, addrs, count))
 			continue;
 		race_stand_down(&contest->race);
 		found = true;

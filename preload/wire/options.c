@@ -162,26 +162,18 @@ static int mirror_families(const struct own *own, int from, int from_domain, int
 	return r;
 }
 
-static int get_int(int fd, int level, int name, int fallback)
-{
-	int value;
-	socklen_t len = sizeof(value);
-
-	return getsockopt(fd, level, name, &value, &len) == 0 ? value : fallback;
-}
-
 /* The kernel reports twice what was set: it counts its own bookkeeping (socket(7)). */
 static int mirror_buffer(int from, int to, int name, int force_name)
 {
-	int wanted = get_int(from, SOL_SOCKET, name, 0);
+	int wanted = own_option(from, SOL_SOCKET, name, 0);
 	int half = wanted / 2;
 
-	if (wanted == 0 || wanted == get_int(to, SOL_SOCKET, name, 0))
+	if (wanted == 0 || wanted == own_option(to, SOL_SOCKET, name, 0))
 		return 0;
 	if (libc_setsockopt(to, SOL_SOCKET, name, &half, sizeof(half)) < 0)
 		return -errno;
 	/* Larger than net.core.[rw]mem_max: the program had the privilege, so try the same. */
-	if (get_int(to, SOL_SOCKET, name, wanted) != wanted)
+	if (own_option(to, SOL_SOCKET, name, wanted) != wanted)
 		(void)libc_setsockopt(to, SOL_SOCKET, force_name, &half, sizeof(half));
 	return 0;
 }
@@ -193,7 +185,7 @@ static int mirror_buffer(int from, int to, int name, int force_name)
 static int mirror_buffers(int from, int to, bool fresh)
 {
 	int unknown = fresh ? BUF_LOCK_SEND | BUF_LOCK_RECEIVE : 0;
-	int locks = get_int(from, SOL_SOCKET, SO_BUF_LOCK, unknown);
+	int locks = own_option(from, SOL_SOCKET, SO_BUF_LOCK, unknown);
 	int r = 0;
 
 	if (locks & BUF_LOCK_SEND)

@@ -18,7 +18,7 @@
 /* tcpi_state of a socket that is not connecting; the kernel's number, stable interface. */
 #define STATE_CLOSE 7
 
-static int option(int fd, int level, int name, int fallback)
+int own_option(int fd, int level, int name, int fallback)
 {
 	int value;
 	socklen_t len = sizeof(value);
@@ -72,12 +72,12 @@ int own_look(int fd, struct own *ret_own)
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 		return -errno;
 	own.idle = info.tcpi_state == STATE_CLOSE;
-	own.fast_open = option(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 0) != 0;
-	own.repairing = option(fd, IPPROTO_TCP, TCP_REPAIR, 0) != 0;
-	own.max_segment = option(fd, IPPROTO_TCP, TCP_MAXSEG, MAX_SEGMENT_UNSET);
+	own.fast_open = own_option(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 0) != 0;
+	own.repairing = own_option(fd, IPPROTO_TCP, TCP_REPAIR, 0) != 0;
+	own.max_segment = own_option(fd, IPPROTO_TCP, TCP_MAXSEG, MAX_SEGMENT_UNSET);
 	if (own.max_segment == MAX_SEGMENT_UNSET)
 		own.max_segment = 0;
-	own.window_clamp = option(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 0);
+	own.window_clamp = own_option(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 0);
 	r = own_netns(fd, &own.netns);
 	if (r == 0)
 		r = own_cookie(fd, &own.cookie);

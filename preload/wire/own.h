@@ -40,6 +40,9 @@ struct own {
  */
 int own_look(int fd, struct own *ret_own);
 
+/* An option that is an int; `fallback` where this kernel or socket has none to read. */
+int own_option(int fd, int level, int name, int fallback);
+
 /* The kernel's name for this socket, unique while the machine runs. Returns 0 or -errno. */
 int own_cookie(int fd, uint64_t *ret_cookie);
 
