@@ -10,6 +10,19 @@
 #define FD_LOWEST 3
 #define FD_HIGH 1024
 
+/*
+ * The kernel's table of a process has room for 64 numbers at first. To let it grow, a process with
+ * threads has to wait until no processor uses the old one, which takes 10 ms and more: so as long
+ * as the program itself does without, we do with the numbers at the end of it.
+ */
+#define FD_NEAR 48
+#define FD_NEAR_END 64
+
+static int duplicate_from(int fd, int lowest)
+{
+	return libc_fcntl(fd, F_DUPFD_CLOEXEC, lowest);
+}
+
 int fd_duplicate_high(int fd)
 {
 	struct rlimit limit;
@@ -20,9 +33,15 @@ int fd_duplicate_high(int fd)
 		floor = (int)(limit.rlim_cur / 2);
 	if (floor < FD_LOWEST)
 		floor = FD_LOWEST;
-	high = libc_fcntl(fd, F_DUPFD_CLOEXEC, floor);
+	if (floor > FD_NEAR && fd < FD_NEAR) {
+		high = duplicate_from(fd, FD_NEAR);
+		if (high < FD_NEAR_END)
+			return high < 0 ? -errno : high;
+		(void)libc_close(high);
+	}
+	high = duplicate_from(fd, floor);
 	if (high < 0) /* the upper half is full: any number but the standard three will do */
-		high = libc_fcntl(fd, F_DUPFD_CLOEXEC, FD_LOWEST);
+		high = duplicate_from(fd, FD_LOWEST);
 	return high < 0 ? -errno : high;
 }
 

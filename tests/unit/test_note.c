@@ -313,7 +313,7 @@ static int say_into_the_log_file(struct stage *stage)
 		return 1;
 	/* Close-on-exec, and out of the way of close(0); open(). */
 	fd = note_open();
-	if (fd < 64 || fcntl(fd, F_GETFD) != FD_CLOEXEC)
+	if (fd < 48 || fcntl(fd, F_GETFD) != FD_CLOEXEC)
 		return 2;
 	(void)close(fd);
 	note_say(NOTE_WARN, "one");
