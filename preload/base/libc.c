@@ -14,6 +14,9 @@ static const char *const names[LIBC_FUNCTIONS] = {
     [LIBC_DUP2] = "dup2",
     [LIBC_DUP3] = "dup3",
     [LIBC_EPOLL_CTL] = "epoll_ctl",
+    [LIBC_EPOLL_PWAIT] = "epoll_pwait",
+    [LIBC_EPOLL_PWAIT2] = "epoll_pwait2",
+    [LIBC_EPOLL_WAIT] = "epoll_wait",
     [LIBC_FCNTL] = "fcntl",
     [LIBC_FCNTL64] = "fcntl64",
     [LIBC_GETADDRINFO] = "getaddrinfo",
@@ -21,7 +24,15 @@ static const char *const names[LIBC_FUNCTIONS] = {
     [LIBC_GETHOSTBYNAME2] = "gethostbyname2",
     [LIBC_GETHOSTBYNAME2_R] = "gethostbyname2_r",
     [LIBC_GETHOSTBYNAME_R] = "gethostbyname_r",
+    [LIBC_IOCTL] = "ioctl",
+    [LIBC_POLL] = "poll",
+    [LIBC_POLL_CHK] = "__poll_chk",
+    [LIBC_PPOLL] = "ppoll",
+    [LIBC_PPOLL_CHK] = "__ppoll_chk",
+    [LIBC_PSELECT] = "pselect",
+    [LIBC_SELECT] = "select",
     [LIBC_SETSOCKOPT] = "setsockopt",
+    [LIBC_SHUTDOWN] = "shutdown",
 };
 
 /* Every writer of an entry writes the same value, so threads may fill it at the same time. */
@@ -116,6 +127,35 @@ int libc_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 	return next(set, operation, fd, event);
 }
 
+int libc_epoll_pwait(int set, struct epoll_event *events, int max, int timeout_ms,
+                     const sigset_t *mask)
+{
+	int (*next)(int, struct epoll_event *, int, int, const sigset_t *) =
+	    libc_next(LIBC_EPOLL_PWAIT);
+
+	return next(set, events, max, timeout_ms, mask);
+}
+
+int libc_epoll_pwait2(int set, struct epoll_event *events, int max, const struct timespec *timeout,
+                      const sigset_t *mask)
+{
+	int (*next)(int, struct epoll_event *, int, const struct timespec *, const sigset_t *) =
+	    libc_next(LIBC_EPOLL_PWAIT2);
+
+	if (next == NULL) {
+		errno = ENOSYS;
+		return -1;
+	}
+	return next(set, events, max, timeout, mask);
+}
+
+int libc_epoll_wait(int set, struct epoll_event *events, int max, int timeout_ms)
+{
+	int (*next)(int, struct epoll_event *, int, int) = libc_next(LIBC_EPOLL_WAIT);
+
+	return next(set, events, max, timeout_ms);
+}
+
 int libc_fcntl(int fd, int command, long argument)
 {
 	int (*next)(int, int, ...) = libc_next(LIBC_FCNTL);
@@ -171,9 +211,72 @@ int libc_gethostbyname2_r(const char *name, int family, struct hostent *host, ch
 	return next(name, family, host, buffer, size, ret_host, ret_error);
 }
 
+int libc_ioctl(int fd, unsigned long request, long argument)
+{
+	int (*next)(int, unsigned long, ...) = libc_next(LIBC_IOCTL);
+
+	return next(fd, request, argument);
+}
+
+int libc_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+	int (*next)(struct pollfd *, nfds_t, int) = libc_next(LIBC_POLL);
+
+	return next(fds, count, timeout_ms);
+}
+
+int libc_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+               const sigset_t *mask)
+{
+	int (*next)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *) =
+	    libc_next(LIBC_PPOLL);
+
+	return next(fds, count, timeout, mask);
+}
+
+int libc_poll_chk(struct pollfd *fds, nfds_t count, int timeout_ms, size_t size)
+{
+	int (*next)(struct pollfd *, nfds_t, int, size_t) = libc_next(LIBC_POLL_CHK);
+
+	return next(fds, count, timeout_ms, size);
+}
+
+int libc_ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+                   const sigset_t *mask, size_t size)
+{
+	int (*next)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *, size_t) =
+	    libc_next(LIBC_PPOLL_CHK);
+
+	return next(fds, count, timeout, mask, size);
+}
+
+int libc_pselect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional,
+                 const struct timespec *timeout, const sigset_t *mask)
+{
+	int (*next)(int, fd_set *, fd_set *, fd_set *, const struct timespec *, const sigset_t *) =
+	    libc_next(LIBC_PSELECT);
+
+	return next(count, readable, writable, exceptional, timeout, mask);
+}
+
+int libc_select(int count, fd_set *readable, fd_set *writable, fd_set *exceptional,
+                struct timeval *timeout)
+{
+	int (*next)(int, fd_set *, fd_set *, fd_set *, struct timeval *) = libc_next(LIBC_SELECT);
+
+	return next(count, readable, writable, exceptional, timeout);
+}
+
 int libc_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	int (*next)(int, int, int, const void *, socklen_t) = libc_next(LIBC_SETSOCKOPT);
 
 	return next(fd, level, name, value, len);
+}
+
+int libc_shutdown(int fd, int how)
+{
+	int (*next)(int, int) = libc_next(LIBC_SHUTDOWN);
+
+	return next(fd, how);
 }

@@ -14,19 +14,26 @@
 #define BASE_LIBC_H
 
 #include <netdb.h>
+#include <poll.h>
+#include <signal.h>
 #include <stddef.h>
+#include <sys/select.h>
 #include <sys/socket.h>
+#include <time.h>
 
 enum libc_function {
 	LIBC_BIND,
 	LIBC_CLOSE,
-	LIBC_CLOSE_RANGE,
 	LIBC_CLOSEFROM,
+	LIBC_CLOSE_RANGE,
 	LIBC_CONNECT,
 	LIBC_DUP,
 	LIBC_DUP2,
 	LIBC_DUP3,
 	LIBC_EPOLL_CTL,
+	LIBC_EPOLL_PWAIT,
+	LIBC_EPOLL_PWAIT2,
+	LIBC_EPOLL_WAIT,
 	LIBC_FCNTL,
 	LIBC_FCNTL64,
 	LIBC_GETADDRINFO,
@@ -34,7 +41,15 @@ enum libc_function {
 	LIBC_GETHOSTBYNAME2,
 	LIBC_GETHOSTBYNAME2_R,
 	LIBC_GETHOSTBYNAME_R,
+	LIBC_IOCTL,
+	LIBC_POLL,
+	LIBC_POLL_CHK,
+	LIBC_PPOLL,
+	LIBC_PPOLL_CHK,
+	LIBC_PSELECT,
+	LIBC_SELECT,
 	LIBC_SETSOCKOPT,
+	LIBC_SHUTDOWN,
 	LIBC_FUNCTIONS
 };
 
@@ -54,6 +69,11 @@ int libc_dup2(int old_fd, int new_fd);
 int libc_dup3(int old_fd, int new_fd, int flags);
 struct epoll_event;
 int libc_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
+int libc_epoll_pwait(int set, struct epoll_event *events, int max, int timeout_ms,
+                     const sigset_t *mask);
+int libc_epoll_pwait2(int set, struct epoll_event *events, int max, const struct timespec *timeout,
+                      const sigset_t *mask);
+int libc_epoll_wait(int set, struct epoll_event *events, int max, int timeout_ms);
 
 /* `argument` is a number or a pointer, as the command wants; 0 for commands without one. */
 int libc_fcntl(int fd, int command, long argument);
@@ -68,6 +88,19 @@ int libc_gethostbyname_r(const char *name, struct hostent *host, char *buffer, s
                          struct hostent **ret_host, int *ret_error);
 int libc_gethostbyname2_r(const char *name, int family, struct hostent *host, char *buffer,
                           size_t size, struct hostent **ret_host, int *ret_error);
+int libc_ioctl(int fd, unsigned long request, long argument);
+int libc_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int libc_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+               const sigset_t *mask);
+/* The fortified forms, which end the program when `size`, in bytes, is too small for `count`. */
+int libc_poll_chk(struct pollfd *fds, nfds_t count, int timeout_ms, size_t size);
+int libc_ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+                   const sigset_t *mask, size_t size);
+int libc_pselect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional,
+                 const struct timespec *timeout, const sigset_t *mask);
+int libc_select(int count, fd_set *readable, fd_set *writable, fd_set *exceptional,
+                struct timeval *timeout);
 int libc_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int libc_shutdown(int fd, int how);
 
 #endif

@@ -12,12 +12,10 @@ enum eligible {
 	ELIGIBLE,
 	PASS_ONE_ADDRESS,  /* nothing else that the program could have meant */
 	PASS_NOT_TCP,      /* another protocol, or no socket at all */
-	PASS_NONBLOCKING,  /* not raced yet */
 	PASS_NOT_IDLE,     /* connected, connecting or listening: the kernel's own error is due */
 	PASS_BOUND_PORT,   /* the program chose its port: a second socket cannot have it as well */
 	PASS_FAST_OPEN,    /* TCP_FASTOPEN_CONNECT: connect() succeeds before any handshake */
 	PASS_REPAIRING,    /* TCP_REPAIR: likewise */
-	PASS_IN_EPOLL,     /* an epoll set has it: replacing the socket would lose that */
 	PASS_SHARED,       /* it has a second number, which would keep the old socket */
 	PASS_OWN_RACE,     /* the program races by itself */
 	PASS_NO_RESOURCES, /* no descriptor, thread or place left for a race */
@@ -26,7 +24,6 @@ enum eligible {
 /* What the program did to the socket, which the kernel does not tell: see memory/marks. */
 struct eligible_marks {
 	bool any_port; /* the port, if there is one, is the kernel's choice */
-	bool in_epoll;
 	bool shared;
 };
 

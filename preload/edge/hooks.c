@@ -12,13 +12,14 @@
 #include "memory/marks.h"
 #include "memory/settings.h"
 #include "wire/contests.h"
+#include "wire/number.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* Our own prototypes for what glibc declares with attributes that a definition cannot repeat. */
@@ -38,19 +39,22 @@ static bool may_be_read(const struct sockaddr *sa)
 	return at >= 4096 && at < (sizeof(sa) == 4 ? UINTPTR_MAX - 4096 : UINTPTR_MAX / 2);
 }
 
-/* Whether a race may run on the number, in this process. */
-static bool is_racing(int fd)
+/* Gives up the race that runs on the number, if one does. */
+static void stand_down(int fd)
 {
-	return contests_may_have(fd) && contests_are_ours();
+	int saved_errno = errno;
+
+	number_stand_down(fd);
+	errno = saved_errno;
 }
 
-/* Gives up the race that runs on the number, if one does. */
+/* The program closes the number, or puts something else there. */
 static void let_go(int fd)
 {
 	int saved_errno = errno;
 
-	if (is_racing(fd))
-		contests_let_go((unsigned)fd, (unsigned)fd);
+	if (fd >= 0)
+		number_let_go((unsigned)fd, (unsigned)fd);
 	errno = saved_errno;
 }
 
@@ -69,12 +73,12 @@ EXPORT int connect(int fd, const struct sockaddr *sa, socklen_t len)
 		return libc_connect(fd, sa, len);
 	if (addr_from_sockaddr(sa, len, &addr, &extra) < 0) {
 		/* AF_UNSPEC among them, which dissolves what connect() began. */
-		let_go(fd);
+		stand_down(fd);
 		return libc_connect(fd, sa, len);
 	}
 
 	if (contests_may_have(fd))
-		r = known_reconnect(fd, sa, len, &extra);
+		r = known_reconnect(fd, sa, len);
 	if (r == KNOWN_PASS && answers_may_have(&addr))
 		r = known_connect(fd, sa, len, &addr, &extra);
 	if (r == KNOWN_PASS) {
@@ -143,26 +147,15 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
 	bool closes = ((unsigned)flags & CLOSE_RANGE_CLOEXEC) == 0;
 
-	if (closes && first <= last && contests_exist() && contests_are_ours())
-		contests_let_go(first, last);
+	if (closes && first <= last)
+		number_let_go(first, last);
 	return libc_close_range(first, last, flags);
 }
 
 EXPORT void closefrom(int first)
 {
-	if (contests_exist() && contests_are_ours())
-		contests_let_go(first > 0 ? (unsigned)first : 0, ~0u);
+	number_let_go(first > 0 ? (unsigned)first : 0, ~0u);
 	libc_closefrom(first);
-}
-
-/* dup2() and dup3() close the new number only if the old one is good and another. */
-static void let_go_of_target(int old_fd, int new_fd)
-{
-	int saved_errno = errno;
-
-	if (old_fd != new_fd && is_racing(new_fd) && libc_fcntl(old_fd, F_GETFD, 0) >= 0)
-		let_go(new_fd);
-	errno = saved_errno;
 }
 
 static void set_mark(enum mark mark, int fd)
@@ -175,54 +168,106 @@ static void set_mark(enum mark mark, int fd)
 	errno = saved_errno;
 }
 
-/*
- * A second number for a socket: it would keep the old one when another takes the first number's
- * place. So neither is raced any more, and a race that runs is given up, before there are two.
- */
-static int share(int old_fd, int new_fd)
+/* dup2() and dup3() close the new number only if the old one is good and another. */
+static void let_go_of_target(int old_fd, int new_fd)
 {
 	int saved_errno = errno;
-	uint64_t cookie;
 
-	if (new_fd >= 0 && new_fd != old_fd && own_cookie(old_fd, &cookie) == 0) {
-		marks_set(MARK_SHARED, old_fd, cookie);
-		marks_set(MARK_SHARED, new_fd, cookie);
-	}
+	if (old_fd != new_fd && number_matters(new_fd) && libc_fcntl(old_fd, F_GETFD, 0) >= 0)
+		let_go(new_fd);
 	errno = saved_errno;
-	return new_fd;
+}
+
+/* How the number is copied: the four ways that programs have. */
+enum copy_call { COPY_DUP, COPY_DUP2, COPY_DUP3, COPY_FCNTL, COPY_FCNTL64 };
+
+struct copy {
+	enum copy_call call;
+	int fd, to, flags; /* `flags` is the command of fcntl() */
+	long argument;
+};
+
+static int make_copy(const struct copy *copy)
+{
+	switch (copy->call) {
+	case COPY_DUP: return libc_dup(copy->fd);
+	case COPY_DUP2: return libc_dup2(copy->fd, copy->to);
+	case COPY_DUP3: return libc_dup3(copy->fd, copy->to, copy->flags);
+	case COPY_FCNTL: return libc_fcntl(copy->fd, copy->flags, copy->argument);
+	default: return libc_fcntl64(copy->fd, copy->flags, copy->argument);
+	}
+}
+
+/*
+ * A second number for a socket that races gets the winner, too. One that had a second number before
+ * is not raced: that other number would keep the old socket, when another takes the first one's
+ * place.
+ */
+static int share(const struct copy *copy)
+{
+	struct quiet quiet;
+	int made;
+
+	if (number_hold(copy->fd, &quiet)) {
+		made = make_copy(copy);
+		if (made < 0)
+			quiet.error = errno;
+		else if (made != copy->fd)
+			number_copied(copy->fd, made);
+		number_release(&quiet);
+		return made;
+	}
+	made = make_copy(copy);
+	if (made >= 0 && made != copy->fd) {
+		set_mark(MARK_SHARED, copy->fd);
+		set_mark(MARK_SHARED, made);
+	}
+	return made;
 }
 
 EXPORT int dup(int fd)
 {
-	let_go(fd);
-	return share(fd, libc_dup(fd));
+	return share(&(struct copy){.call = COPY_DUP, .fd = fd});
 }
 
 EXPORT int dup2(int old_fd, int new_fd)
 {
 	let_go_of_target(old_fd, new_fd);
-	if (old_fd != new_fd)
-		let_go(old_fd);
-	return share(old_fd, libc_dup2(old_fd, new_fd));
+	return share(&(struct copy){.call = COPY_DUP2, .fd = old_fd, .to = new_fd});
 }
 
 EXPORT int dup3(int old_fd, int new_fd, int flags)
 {
 	let_go_of_target(old_fd, new_fd);
-	if (old_fd != new_fd)
-		let_go(old_fd);
-	return share(old_fd, libc_dup3(old_fd, new_fd, flags));
+	return share(&(struct copy){.call = COPY_DUP3, .fd = old_fd, .to = new_fd, .flags = flags});
+}
+
+/* What another socket must have as well when it takes the number's place. */
+static bool changes_file(int command)
+{
+	return command == F_SETFL || command == F_SETFD || command == F_SETOWN ||
+	       command == F_SETOWN_EX || command == F_SETSIG;
 }
 
 /* Every argument of every command fits into a long, as it fits into the kernel's register. */
-static int control(int (*next)(int, int, long), int fd, int command, va_list arguments)
+static int control(enum copy_call call, int fd, int command, va_list arguments)
 {
 	long argument = va_arg(arguments, long);
+	struct copy copy = {.call = call, .fd = fd, .flags = command, .argument = argument};
+	struct quiet quiet;
+	int r;
 
-	if (command != F_DUPFD && command != F_DUPFD_CLOEXEC)
-		return next(fd, command, argument);
-	let_go(fd);
-	return share(fd, next(fd, command, argument));
+	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+		return share(&copy);
+	if (!changes_file(command) || !number_hold(fd, &quiet))
+		return make_copy(&copy);
+	r = make_copy(&copy);
+	if (r < 0)
+		quiet.error = errno;
+	else if (command == F_SETFL && (argument & O_NONBLOCK) == 0)
+		number_blocks(fd);
+	number_release(&quiet);
+	return r;
 }
 
 EXPORT int fcntl(int fd, int command, ...)
@@ -231,7 +276,7 @@ EXPORT int fcntl(int fd, int command, ...)
 	int r;
 
 	va_start(arguments, command);
-	r = control(libc_fcntl, fd, command, arguments);
+	r = control(COPY_FCNTL, fd, command, arguments);
 	va_end(arguments);
 	return r;
 }
@@ -243,8 +288,29 @@ EXPORT int fcntl64(int fd, int command, ...)
 	int r;
 
 	va_start(arguments, command);
-	r = control(libc_fcntl64, fd, command, arguments);
+	r = control(COPY_FCNTL64, fd, command, arguments);
 	va_end(arguments);
+	return r;
+}
+
+EXPORT int ioctl(int fd, unsigned long request, ...)
+{
+	struct quiet quiet;
+	va_list arguments;
+	long argument;
+	int r;
+
+	va_start(arguments, request);
+	argument = va_arg(arguments, long);
+	va_end(arguments);
+	if (!number_hold(fd, &quiet))
+		return libc_ioctl(fd, request, argument);
+	r = libc_ioctl(fd, request, argument);
+	if (r < 0)
+		quiet.error = errno;
+	else if (request == FIONBIO && *(const int *)argument == 0)
+		number_blocks(fd);
+	number_release(&quiet);
 	return r;
 }
 
@@ -268,36 +334,39 @@ static bool chooses_hops(int level, int name)
 }
 
 /* IPV6_V6ONLY is off in most sockets anyway; what counts is that the program said so. */
+static bool becomes_dual_stack(int level, int name, const void *value, socklen_t len)
+{
+	int on;
+
+	if (level != IPPROTO_IPV6 || name != IPV6_V6ONLY || len < sizeof(on))
+		return false;
+	memcpy(&on, value, sizeof(on)); /* the kernel could read it, so we can */
+	return on == 0;
+}
+
 EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
+	struct quiet quiet;
+	bool races = number_hold(fd, &quiet);
 	int r = libc_setsockopt(fd, level, name, value, len);
-	int on;
 
 	if (r == 0 && chooses_hops(level, name)) {
 		set_mark(MARK_HOPS, fd);
-		if (is_racing(fd))
-			contests_chose_hops(fd);
+		if (races)
+			number_chose_hops(fd);
 	}
-	if (r == 0 && level == IPPROTO_IPV6 && name == IPV6_V6ONLY && len >= sizeof(on)) {
-		memcpy(&on, value, sizeof(on)); /* the kernel could read it, so we can */
-		if (on == 0)
-			set_mark(MARK_DUAL_STACK, fd);
-	}
+	if (r == 0 && becomes_dual_stack(level, name, value, len))
+		set_mark(MARK_DUAL_STACK, fd);
+	if (r < 0 && races)
+		quiet.error = errno;
+	if (races)
+		number_release(&quiet);
 	return r;
 }
 
-/*
- * A socket in an epoll set stays what it is: registrations belong to the socket, and would be lost
- * with it. So a race that runs is given up, and one that would begin does not.
- */
-EXPORT int epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+/* It ends what connect() began: there is nothing to be raced for any more. */
+EXPORT int shutdown(int fd, int how)
 {
-	int r;
-
-	if (operation == EPOLL_CTL_ADD)
-		let_go(fd);
-	r = libc_epoll_ctl(set, operation, fd, event);
-	if (r == 0 && operation == EPOLL_CTL_ADD)
-		set_mark(MARK_IN_EPOLL, fd);
-	return r;
+	stand_down(fd);
+	return libc_shutdown(fd, how);
 }

@@ -10,6 +10,7 @@
 #include "race/order.h"
 #include "wire/contests.h"
 #include "wire/dial.h"
+#include "wire/launch.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -30,8 +31,8 @@ static enum eligible look_at_marks(struct own *own)
 {
 	struct eligible_marks marks = {
 	    .any_port = marks_has(MARK_ANY_PORT, own->fd, own->cookie),
-	    .in_epoll = marks_has(MARK_IN_EPOLL, own->fd, own->cookie) || !marks_can_have(own->fd),
-	    .shared = marks_has(MARK_SHARED, own->fd, own->cookie),
+	    /* Of a number beyond those that can have marks it is not known. */
+	    .shared = marks_has(MARK_SHARED, own->fd, own->cookie) || !marks_can_have(own->fd),
 	};
 
 	own->chose_hops = marks_has(MARK_HOPS, own->fd, own->cookie);
@@ -95,19 +96,22 @@ static void put_in_order(const struct answer *answer, struct contest_request *re
 	};
 }
 
-static void remember(const struct dial_failures *failures, uint16_t port)
+void known_lost(const struct contest *contest)
 {
-	uint64_t now_ns = clock_now_ns();
+	/* The requested address, whose error the program is told now, is not among them. */
+	for (unsigned i = 1; i < contest->race.next; i++) {
+		int error = contest_verdict(contest, i);
 
-	for (unsigned i = 0; i < failures->count; i++)
-		failures_add(&failures->list[i].addr, port, failures->list[i].error, now_ns);
+		if (error != 0)
+			failures_add(&contest->attempts[i].addr, contest->extra.port, error,
+			             contest->settled_ns);
+	}
 }
 
 int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct addr *addr,
                   const struct addr_extra *extra)
 {
 	struct contest_request request = {.extra = *extra};
-	struct dial_failures failures;
 	struct answer answer;
 	enum eligible reason;
 	int r;
@@ -131,8 +135,7 @@ int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct
 			return -r;
 		}
 	}
-	if ((reason == ELIGIBLE || reason == PASS_NONBLOCKING) &&
-	    is_own_race(&request.own, &answer, extra))
+	if (reason == ELIGIBLE && is_own_race(&request.own, &answer, extra))
 		reason = PASS_OWN_RACE;
 	if (reason != ELIGIBLE)
 		return pass(reason);
@@ -147,26 +150,18 @@ int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct
 	request.name = answer.name;
 	request.dual_stack =
 	    request.own.domain == AF_INET6 && marks_has(MARK_DUAL_STACK, fd, request.own.cookie);
-	r = dial(&request, sa, len, &failures);
-	if (r == DIAL_IMPOSSIBLE)
-		return pass(PASS_NO_RESOURCES);
-	if (r < 0)
-		remember(&failures, extra->port);
-	return r;
+	if (request.own.nonblocking)
+		return launch(&request, sa, len);
+	r = dial(&request, sa, len);
+	return r == DIAL_IMPOSSIBLE ? pass(PASS_NO_RESOURCES) : r;
 }
 
-int known_reconnect(int fd, const struct sockaddr *sa, socklen_t len,
-                    const struct addr_extra *extra)
+int known_reconnect(int fd, const struct sockaddr *sa, socklen_t len)
 {
-	struct dial_failures failures;
 	int r;
 
 	if (!contests_are_ours())
 		return KNOWN_PASS;
-	r = dial_join(fd, sa, len, &failures);
-	if (r == DIAL_IMPOSSIBLE)
-		return KNOWN_PASS;
-	if (r < 0)
-		remember(&failures, extra->port);
-	return r;
+	r = dial_join(fd, sa, len);
+	return r == DIAL_IMPOSSIBLE ? KNOWN_PASS : r;
 }

@@ -6,6 +6,7 @@
 #define EDGE_KNOWN_H
 
 #include "base/addr.h"
+#include "wire/contest.h"
 
 /* known_connect(): none of ours, the real connect() is to be called with the same arguments. */
 #define KNOWN_PASS 1
@@ -18,7 +19,10 @@ int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct
                   const struct addr_extra *extra);
 
 /* The same for a number that may be racing already. */
-int known_reconnect(int fd, const struct sockaddr *sa, socklen_t len,
-                    const struct addr_extra *extra);
+int known_reconnect(int fd, const struct sockaddr *sa, socklen_t len);
+
+/* Every attempt of the contest failed: remembers the errors of those that the program may try next.
+ */
+void known_lost(const struct contest *contest);
 
 #endif

@@ -1,5 +1,6 @@
 #include "edge/resolve.h"
 
+#include "edge/known.h"
 #include "memory/answers.h"
 #include "memory/failures.h"
 #include "memory/settings.h"
@@ -31,7 +32,7 @@ static void forget_in_child(void)
 static void prepare(void)
 {
 	if (pthread_atfork(NULL, NULL, forget_in_child) == 0)
-		(void)contests_prepare();
+		(void)contests_prepare(known_lost);
 }
 
 /* The first name resolution is where libhe begins: not before, and never in connect(). */

@@ -17,8 +17,6 @@ enum mark {
 	MARK_DUAL_STACK,
 	/* bind() was called with port 0: the port that the socket has is nobody's choice. */
 	MARK_ANY_PORT,
-	/* It was added to an epoll set, which would lose it if another socket took its place. */
-	MARK_IN_EPOLL,
 	/* It has a second number (dup()), which would keep the old socket. */
 	MARK_SHARED,
 	/* TTL, hop limit or path MTU discovery were chosen, and are not the system's defaults. */
@@ -27,9 +25,10 @@ enum mark {
 };
 
 /*
- * The kernel's own default limit, ten times over; 640 KiB of .bss, of which a page or two is used.
+ * Ten thousand races have numbers up to twice that, and more when servers raise their limit; 512
+ * KiB of .bss, of which a page or two is used.
  */
-#define MARKS_FD_MAX 16384
+#define MARKS_FD_MAX 65536
 
 /* Remembers the mark for the socket with this cookie; nothing when the number is too high. */
 void marks_set(enum mark mark, int fd, uint64_t cookie);

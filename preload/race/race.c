@@ -10,8 +10,18 @@ void race_begin(struct race *race, const struct race_rules *rules, unsigned coun
 	memset(race, 0, sizeof(*race));
 	race->rules = *rules;
 	race->count = count;
+	race->ready = count;
 	race->deadline_ns =
 	    rules->timeout_ns == 0 ? CLOCK_NEVER : clock_add_ns(now_ns, rules->timeout_ns);
+}
+
+uint64_t race_tick_ns(const struct race_rules *rules)
+{
+	uint64_t tick_ns = rules->attempt_delay_ns;
+
+	if (rules->timeout_ns != 0 && rules->timeout_ns < tick_ns)
+		tick_ns = rules->timeout_ns;
+	return tick_ns;
 }
 
 /* Another address may still be tried. */
@@ -66,7 +76,8 @@ enum race_step race_next(struct race *race, uint64_t now_ns, struct race_move *r
 		ret_move->error = race->attempts[0].error;
 		return RACE_LOST;
 	}
-	if (!has_more(race) || race->running >= race->rules.max_in_flight) {
+	if (!has_more(race) || race->next >= race->ready ||
+	    race->running >= race->rules.max_in_flight) {
 		ret_move->until_ns = race->deadline_ns;
 		return RACE_WAIT;
 	}

@@ -61,6 +61,7 @@ struct race {
 	struct race_rules rules;
 	uint64_t deadline_ns; /* CLOCK_NEVER: none */
 	unsigned count, next, running;
+	unsigned ready; /* only the first so many attempts may be started yet */
 	bool standing_down;
 	struct race_attempt attempts[RACE_ATTEMPTS_MAX];
 };
@@ -75,9 +76,13 @@ struct race_move {
 
 /*
  * Begins a race of `count` (1 to RACE_ATTEMPTS_MAX) attempts. `race` needs no earlier state;
- * `rules` is copied. The caller may then set `unpaced` of attempts.
+ * `rules` is copied. The caller may then set `unpaced` of attempts, and lower `ready`, which is
+ * `count` at first: a race that has attempts which are not ready is not lost, it waits.
  */
 void race_begin(struct race *race, const struct race_rules *rules, unsigned count, uint64_t now_ns);
+
+/* How long a race may go without a look from its begin on: nothing is due before that. */
+uint64_t race_tick_ns(const struct race_rules *rules);
 
 /*
  * What is to be done at `now_ns`. A success is looked for before anything is started, and of

@@ -5,8 +5,6 @@
 #include "wire/options.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <time.h>
 
 static int make_socket(const struct attempt *attempt, const struct own *own)
 {
@@ -38,15 +36,13 @@ void attempt_prepare(struct attempt *attempt, const struct own *own)
 	attempt->fd = fd;
 }
 
-int attempt_adopt(struct attempt *attempt, const struct own *own)
+int attempt_adopt(struct attempt *attempt, int fd)
 {
-	int fd = fd_duplicate_high(own->fd);
+	int high = fd_duplicate_high(fd);
 
-	if (fd < 0)
-		return fd;
-	attempt->fd = fd;
-	attempt->domain = own->domain;
-	attempt->cookie = own->cookie;
+	if (high < 0)
+		return high;
+	attempt->fd = high;
 	return 0;
 }
 
@@ -109,32 +105,27 @@ void attempt_complete(const struct attempt *attempt, const struct addr_extra *ex
 	(void)connect_attempt(attempt, extra);
 }
 
-enum attempt_state attempt_peek(const struct attempt *attempt)
-{
-	static const struct timespec at_once;
-	struct pollfd watch = {.fd = attempt->fd, .events = POLLOUT};
-
-	if (ppoll(&watch, 1, &at_once, NULL) <= 0)
-		return ATTEMPT_CONNECTING;
-	return watch.revents == POLLOUT ? ATTEMPT_CONNECTED : ATTEMPT_FAILED;
-}
-
 enum attempt_state attempt_look(const struct attempt *attempt, int *ret_error)
 {
-	enum attempt_state state = attempt_peek(attempt);
+	enum own_progress progress;
 	int error = 0;
 	socklen_t len = sizeof(error);
 
 	/* A program that closes every number may have another file there by now. */
-	if (!own_is(attempt->fd, attempt->cookie)) {
+	if (!own_is(attempt->fd, attempt->cookie) || own_progress(attempt->fd, &progress) < 0) {
 		*ret_error = EBADF;
 		return ATTEMPT_UNSENT;
 	}
-	if (state != ATTEMPT_FAILED)
-		return state;
-	if (getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-		error = errno;
-	/* Hung up without an error: reset between the poll and here. */
+	if (progress == OWN_CONNECTING)
+		return ATTEMPT_CONNECTING;
+	if (getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 &&
+	    progress != OWN_CONNECTED) {
+		*ret_error = errno;
+		return ATTEMPT_UNSENT; /* not the network's word */
+	}
+	if (progress == OWN_CONNECTED && error == 0)
+		return ATTEMPT_CONNECTED;
+	/* Hung up without an error: reset between the two questions. */
 	*ret_error = error != 0 ? error : ECONNRESET;
 	return ATTEMPT_FAILED;
 }

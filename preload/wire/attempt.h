@@ -19,10 +19,13 @@
 
 struct attempt {
 	struct addr addr;
-	int domain;      /* AF_INET6 with an IPv4 address: it is tried v4-mapped */
-	int fd;          /* our private number; -1: none */
-	int error;       /* why there is no socket, as an errno value */
-	uint64_t cookie; /* of the socket, to know it again */
+	int domain; /* AF_INET6 with an IPv4 address: it is tried v4-mapped */
+	int fd;     /* our private number; -1: none */
+	int error;  /* why there is no socket, as an errno value; 0: there is, or none was made yet
+	             */
+	uint64_t cookie;     /* of the socket, to know it again */
+	bool seated;         /* it is or was on the program's number: a poller may sleep on it */
+	unsigned watched_at; /* wire/watch; 0: not there */
 };
 
 /*
@@ -32,8 +35,9 @@ struct attempt {
  */
 void attempt_prepare(struct attempt *attempt, const struct own *own);
 
-/* Makes `attempt` stand for the program's own socket, by a second, private number. */
-int attempt_adopt(struct attempt *attempt, const struct own *own);
+/* Gives the attempt on the program's own socket, which is on `fd`, a private number. 0 or -errno.
+ */
+int attempt_adopt(struct attempt *attempt, int fd);
 
 enum attempt_state {
 	ATTEMPT_CONNECTING,
@@ -55,12 +59,9 @@ void attempt_complete(const struct attempt *attempt, const struct addr_extra *ex
 
 /*
  * What became of a connecting socket of ours. Reading the error takes it from the socket, so this
- * is never called for the socket that the program has: see attempt_peek().
+ * is never called for the socket that the program has: see own_progress().
  */
 enum attempt_state attempt_look(const struct attempt *attempt, int *ret_error);
-
-/* The same without touching anything: CONNECTING, CONNECTED, or FAILED. */
-enum attempt_state attempt_peek(const struct attempt *attempt);
 
 /* Closes the private number, if it still is this socket. */
 void attempt_close(struct attempt *attempt);

@@ -3,15 +3,14 @@
 #include "base/clock.h"
 #include "base/libc.h"
 #include "base/note.h"
+#include "wire/agenda.h"
 #include "wire/contests.h"
-#include "wire/graft.h"
-#include "wire/reactor.h"
+#include "wire/interests.h"
+#include "wire/places.h"
+#include "wire/seat.h"
+#include "wire/watch.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stddef.h>
-#include <string.h>
 
 /* A seat whose error no thread came for in this time was left by siglongjmp() or cancellation. */
 #define UNCLAIMED_NS CLOCK_NS_PER_S
@@ -19,21 +18,49 @@
 /* A route that is missing is found in a few microseconds; the nearest host takes longer. */
 #define QUICKER_THAN_NETWORK_NS (CLOCK_NS_PER_MS / 10)
 
-/* All private numbers; what is on the program's number stays there. */
-static void close_all(struct contest *contest)
+static void close_attempt(struct attempt *attempt)
+{
+	watch_remove(attempt);
+	attempt_close(attempt);
+}
+
+void contest_close_sockets(struct contest *contest)
 {
 	for (unsigned i = 0; i < contest->race.count; i++)
-		attempt_close(&contest->attempts[i]);
+		close_attempt(&contest->attempts[i]);
+}
+
+/*
+ * The kernel believes that the program has been told of the failure that is on its number, because
+ * an epoll set reported it to us: the sets report it again.
+ */
+static void reveal(struct contest *contest)
+{
+	for (unsigned i = 0; i < contest->number_count; i++) {
+		interests_detach(contest->numbers[i].fd);
+		(void)interests_attach(contest->numbers[i].fd,
+		                       contest->attempts[contest->seat].cookie);
+	}
 }
 
 static void settle(struct contest *contest, enum contest_outcome outcome, uint64_t now_ns)
 {
-	contest_restore_send_timeout(contest);
-	close_all(contest);
+	bool moved = contest->seat != 0 || contest->attempts[0].fd >= 0;
+
+	seat_restore_send_timeout(contest);
+	if (contest->hidden)
+		reveal(contest);
+	contest_close_sockets(contest);
+	while (contest->number_count > 0) {
+		/* What was reported before it moved may still be on its way: wire/number. */
+		if (!moved)
+			interests_forget(contest->numbers[0].fd);
+		contests_drop_number(contest, 0);
+	}
+	agenda_remove(contest);
 	contest->outcome = outcome;
 	contest->settled_ns = now_ns;
-	contest->state = CONTEST_SETTLED;
-	contests_count(contest, -1);
+	contests_settled(contest);
 	/* Nobody will come for the outcome, and nobody wants to be told. */
 	if (contest->waiters == 0 && !note_wants(NOTE_RACE))
 		contest_free(contest);
@@ -46,196 +73,79 @@ void contest_free(struct contest *contest)
 	contest->log_fd = NOTE_STDERR;
 	/* Whoever still believes in it, as a child's thread may, sees that it is another one's. */
 	contest->generation++;
-	contest->state = CONTEST_FREE;
+	places_put_back(contest);
 }
 
 void contest_forget(struct contest *contest)
 {
 	/* In whatever state: sockets are made before it is open. */
-	close_all(contest);
-	contest_free(contest);
-}
-
-/* The kernel rounds what is set: only a value as it is read back can be compared. */
-static bool read_send_timeout(int fd, struct timeval *ret_timeout)
-{
-	socklen_t len = sizeof(*ret_timeout);
-
-	return getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, ret_timeout, &len) == 0;
-}
-
-void contest_cut_send_timeout(struct contest *contest, const struct timeval *left)
-{
-	int fd = contest->attempts[contest->seat].fd;
-
-	contest->send_timeout_is_cut =
-	    read_send_timeout(fd, &contest->send_timeout) &&
-	    libc_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, left, sizeof(*left)) == 0 &&
-	    read_send_timeout(fd, &contest->send_timeout_cut);
-}
-
-void contest_restore_send_timeout(struct contest *contest)
-{
-	int fd = contest->attempts[contest->seat].fd;
-	struct timeval present;
-
-	if (contest->send_timeout_is_cut && read_send_timeout(fd, &present) &&
-	    present.tv_sec == contest->send_timeout_cut.tv_sec &&
-	    present.tv_usec == contest->send_timeout_cut.tv_usec)
-		(void)libc_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &contest->send_timeout,
-		                      sizeof(contest->send_timeout));
-	contest->send_timeout_is_cut = false;
+	for (unsigned i = 0; i < contest->race.count; i++)
+		attempt_close(&contest->attempts[i]);
+	if (contest->log_fd != NOTE_STDERR)
+		(void)libc_close(contest->log_fd);
+	contest->log_fd = NOTE_STDERR;
+	contest->race.count = 0;
+	contest->generation++;
 }
 
 void contest_leave(struct contest *contest, uint64_t now_ns)
 {
+	enum own_progress progress;
+
+	/* For the log: what the program closes now may have been a success that nobody looked at.
+	 */
+	if (note_wants(NOTE_RACE) && contest->unattended && contest->number_count > 0 &&
+	    own_progress(seat_of(contest).fd, &progress) == 0 && progress == OWN_CONNECTED &&
+	    contest->race.attempts[contest->seat].state == RACE_RUNNING) {
+		race_report(&contest->race, contest->seat, RACE_END_CONNECTED, 0, now_ns);
+		contest->winner = contest->seat;
+		settle(contest, CONTEST_WON, now_ns);
+		return;
+	}
 	settle(contest, CONTEST_LEFT, now_ns);
 }
 
-/* The domain that an address is tried on. */
-static int domain_for(const struct contest_request *request, const struct addr *addr)
+/* Whether another socket may take the place of the one that the program has. */
+static bool may_place(const struct contest *contest)
 {
-	bool mapped = request->extra.mapped || request->dual_stack;
-
-	return addr->family == AF_INET && mapped ? AF_INET6 : addr->family;
-}
-
-/* Fills the attempts. Returns how many of the others have a socket; negative: not even the own. */
-static int prepare_attempts(struct contest *contest, const struct contest_request *request)
-{
-	int ready = 0;
-	int r;
-
-	for (unsigned i = 0; i < request->count; i++) {
-		struct attempt *attempt = &contest->attempts[i];
-
-		*attempt = (struct attempt){.addr = request->addrs[i],
-		                            .domain = domain_for(request, &request->addrs[i]),
-		                            .fd = -1};
-		contest->race.attempts[i].unpaced = addr_is_loopback(&request->addrs[i]);
-	}
-	r = attempt_adopt(&contest->attempts[0], &request->own);
-	if (r < 0)
-		return r;
-	for (unsigned i = 1; i < request->count; i++) {
-		attempt_prepare(&contest->attempts[i], &request->own);
-		ready += contest->attempts[i].fd >= 0;
-	}
-	return ready;
-}
-
-/* The reactor must look at least this often: no contest needs it sooner after it began. */
-static uint64_t tick_of(const struct race_rules *rules)
-{
-	uint64_t tick_ns = rules->attempt_delay_ns;
-
-	if (rules->timeout_ns != 0 && rules->timeout_ns < tick_ns)
-		tick_ns = rules->timeout_ns;
-	return tick_ns;
-}
-
-static void fill(struct contest *contest, const struct contest_request *request, uint64_t now_ns)
-{
-	/* All but the state, which says free, and the generation, which only grows. */
-	memset(&contest->own, 0, sizeof(*contest) - offsetof(struct contest, own));
-	contest->generation++;
-	contest->own = request->own;
-	contest->extra = request->extra;
-	contest->waiters = 1;
-	contest->begun_ns = now_ns;
-	contest->log_fd = NOTE_STDERR;
-	strncpy(contest->name, request->name, sizeof(contest->name) - 1);
-	race_begin(&contest->race, &request->rules, request->count, now_ns);
-}
-
-int contest_begin(struct contest *contest, const struct contest_request *request,
-                  const struct quiet *quiet, uint64_t now_ns)
-{
-	struct race_move move;
-
-	fill(contest, request, now_ns);
-	contests_count(contest, 1);
-	if (prepare_attempts(contest, request) < 1 ||
-	    reactor_ensure(tick_of(&request->rules), &quiet->mask) < 0) {
-		close_all(contest);
-		contests_count(contest, -1);
-		return -EAGAIN;
-	}
-	if (note_wants(NOTE_RACE))
-		contest->log_fd = note_open();
-
-	/* A new race always begins with attempt 0, which the program's thread is about to make. */
-	(void)race_next(&contest->race, now_ns, &move);
-	contest->due_ns = clock_add_ns(now_ns, tick_of(&request->rules));
-	contest->state = CONTEST_OPEN;
-	return 0;
-}
-
-/*
- * Wakes whoever waits on the socket that was on the number before. A thread in a blocking
- * connect() is woken by a shutdown only; it sees ECONNRESET or EPIPE and asks us. When nobody waits
- * there, pollers are woken by an option that touches no state, because a forked child may share the
- * socket.
- */
-static void wake_waiters(const struct contest *contest, const struct attempt *seated)
-{
-	static const int least = 1;
-
-	if (!contest->unattended) {
-		if (shutdown(seated->fd, SHUT_RDWR) == 0 || errno != EBUSY)
-			return;
-		/*
-		 * Some kernels of 2023 (6.4 to 6.5, and stable ones of that summer) refuse to shut
-		 * a socket down while a thread waits in connect(). There it ends at its next
-		 * retransmission instead, after a second at most.
-		 */
-		(void)libc_setsockopt(seated->fd, IPPROTO_TCP, TCP_SYNCNT, &least, sizeof(least));
-		(void)libc_setsockopt(seated->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &least,
-		                      sizeof(least));
-	} else {
-		int lowat = 0;
-		socklen_t len = sizeof(lowat);
-
-		if (getsockopt(seated->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, &len) == 0)
-			(void)libc_setsockopt(seated->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat,
-			                      len);
-	}
+	return !contest->unattended || contest->known != WAITERS_UNKNOWN || contest->seat != 0;
 }
 
 static void win(struct contest *contest, unsigned winner, uint64_t now_ns)
 {
-	struct attempt *seated = &contest->attempts[contest->seat];
-	int r;
-
 	if (winner != contest->seat) {
-		attempt_complete(&contest->attempts[winner], &contest->extra);
-		r = graft_place(&contest->own, seated, &contest->attempts[winner]);
+		int r;
+
+		/* A thread that returns from connect() has heard of it; one that polls has not. */
+		if (!contest->unattended)
+			attempt_complete(&contest->attempts[winner], &contest->extra);
+		r = seat_place(contest, winner);
 		if (r == -ESTALE) {
 			contest_leave(contest, now_ns);
 			return;
 		}
 		if (r < 0) {
 			race_forfeit(&contest->race, winner, -r);
-			attempt_close(&contest->attempts[winner]);
+			close_attempt(&contest->attempts[winner]);
 			return;
 		}
-		wake_waiters(contest, seated);
 	}
+	seat_wake(contest);
 	contest->winner = winner;
 	settle(contest, CONTEST_WON, now_ns);
 }
 
 static void lose(struct contest *contest, int error, uint64_t now_ns)
 {
-	struct attempt *seated = &contest->attempts[contest->seat];
-
 	/* The program's own socket failed first and stands aside; its place is on the number. */
-	if (contest->seat != 0 && graft_place(&contest->own, seated, &contest->attempts[0]) < 0) {
+	if (contest->seat != 0 && seat_place(contest, 0) < 0) {
 		contest_leave(contest, now_ns);
 		return;
 	}
-	if (contest->race.attempts[contest->seat].state == RACE_RUNNING)
-		wake_waiters(contest, seated); /* the deadline came first */
+	/* The deadline came first: a thread in connect() asks us, a poller sees that it hung up. */
+	if (contest->race.attempts[0].state == RACE_RUNNING)
+		(void)libc_shutdown(seat_of(contest).fd, SHUT_RDWR);
+	seat_wake(contest);
 	contest->error = error;
 	settle(contest, CONTEST_LOST, now_ns);
 }
@@ -255,83 +165,108 @@ static void report(struct contest *contest, unsigned i, enum attempt_state state
 	if (state == ATTEMPT_CONNECTING)
 		return;
 	race_report(&contest->race, i, race_end_of(state), error, now_ns);
-	/* The own socket is needed to the end; the seated one is the program's. */
-	if (state != ATTEMPT_CONNECTED && i != 0 && i != contest->seat)
-		attempt_close(&contest->attempts[i]);
+	watch_remove(&contest->attempts[i]);
+	/* Whoever sleeps on one that was on the number is to be woken at the end. */
+	if (state != ATTEMPT_CONNECTED && !contest->attempts[i].seated)
+		close_attempt(&contest->attempts[i]);
 }
 
 static void start(struct contest *contest, unsigned i, uint64_t now_ns)
 {
+	struct attempt *attempt = &contest->attempts[i];
+	struct attempt seated = seat_of(contest);
 	int error = 0;
 	enum attempt_state state =
-	    attempt_start(&contest->attempts[i], &contest->own, &contest->attempts[contest->seat],
-	                  &contest->extra, &error);
+	    attempt_start(attempt, &contest->own, &seated, &contest->extra, &error);
 
+	if (state == ATTEMPT_CONNECTING)
+		watch_add(attempt, places_id(contest));
 	report(contest, i, state, error, now_ns);
+	if (contest->race.next == contest->race.ready && contest->race.ready < contest->race.count)
+		contests_hunger(contest);
 }
 
-/* A success of the seated socket that nobody reported yet: it is on the number already. */
-static bool seat_is_connected(struct contest *contest, uint64_t now_ns)
+/* Looks at the seat where no thread does. */
+static void look_at_seat(struct contest *contest, uint64_t now_ns)
 {
-	if (contest->race.attempts[contest->seat].state != RACE_RUNNING ||
-	    attempt_peek(&contest->attempts[contest->seat]) != ATTEMPT_CONNECTED)
-		return false;
-	race_report(&contest->race, contest->seat, RACE_END_CONNECTED, 0, now_ns);
+	unsigned seat = contest->seat;
+	enum own_progress progress;
+	int error = 0;
+
+	if (contest->race.attempts[seat].state != RACE_RUNNING ||
+	    own_progress(seat_of(contest).fd, &progress) < 0)
+		return;
+	if (progress == OWN_CONNECTED) {
+		race_report(&contest->race, seat, RACE_END_CONNECTED, 0, now_ns);
+	} else if (progress == OWN_CONNECTING) {
+		contest->seat_failed_ns = 0;
+	} else if (contest->unattended) {
+		/* The own socket's error is the program's to read. */
+		if (seat != 0)
+			(void)attempt_look(&contest->attempts[seat], &error);
+		race_report(&contest->race, seat, RACE_END_FAILED, error, now_ns);
+	} else if (contest->seat_failed_ns == 0) {
+		contest->seat_failed_ns = now_ns;
+	} else if (now_ns - contest->seat_failed_ns > UNCLAIMED_NS) {
+		/* Its thread left through siglongjmp() or was cancelled, and nobody tells us. */
+		contest_unattend(contest);
+	}
+}
+
+/* The seated attempt failed, another one runs, and nobody but us will put it on the number. */
+static bool wants_reseat(const struct contest *contest)
+{
+	return contest->unattended && contest->race.attempts[contest->seat].state == RACE_FAILED &&
+	       contest->race.running > 0 && may_place(contest);
+}
+
+/* An attempt has connected. Returns whether there is more to do now. */
+static bool take_win(struct contest *contest, unsigned winner, uint64_t now_ns)
+{
+	if (winner != contest->seat) {
+		/* A success of the seated socket that nobody reported yet comes first. */
+		look_at_seat(contest, now_ns);
+		if (contest->race.attempts[contest->seat].state == RACE_CONNECTED) {
+			winner = contest->seat;
+		} else if (!may_place(contest)) {
+			agenda_set(contest, clock_add_ns(now_ns, CLOCK_NS_PER_S));
+			return false;
+		}
+	}
+	win(contest, winner, now_ns);
 	return true;
 }
 
 void contest_advance(struct contest *contest, uint64_t now_ns)
 {
 	/* Before options are mirrored. The kernel looked at it when the thread began to wait. */
-	contest_restore_send_timeout(contest);
+	seat_restore_send_timeout(contest);
 	while (contest->state == CONTEST_OPEN) {
 		struct race_move move;
+		uint64_t due_ns;
 
+		if (wants_reseat(contest) && contest_reseat(contest, now_ns) == -ESTALE)
+			return;
 		switch (race_next(&contest->race, now_ns, &move)) {
 		case RACE_START: start(contest, move.attempt, now_ns); break;
 		case RACE_WON:
-			if (move.attempt == contest->seat || !seat_is_connected(contest, now_ns))
-				win(contest, move.attempt, now_ns);
+			if (!take_win(contest, move.attempt, now_ns))
+				return;
 			break;
 		case RACE_LOST: lose(contest, move.error, now_ns); break;
 		case RACE_WAIT:
-			contest->due_ns = clock_add_ns(now_ns, tick_of(&contest->race.rules));
-			if (move.until_ns < contest->due_ns)
-				contest->due_ns = move.until_ns;
+			due_ns = clock_add_ns(now_ns, race_tick_ns(&contest->race.rules));
+			agenda_set(contest, move.until_ns < due_ns ? move.until_ns : due_ns);
 			return;
 		}
 	}
 }
 
-/*
- * The seat is its thread's to report. But that thread may have left through siglongjmp() or have
- * been cancelled, and nobody tells us: then a success ends the contest here, and an error that
- * stays for a second is left to the program as it is.
- */
-static void look_at_seat(struct contest *contest, uint64_t now_ns)
-{
-	if (contest->race.attempts[contest->seat].state != RACE_RUNNING ||
-	    seat_is_connected(contest, now_ns))
-		return;
-	if (attempt_peek(&contest->attempts[contest->seat]) == ATTEMPT_CONNECTING) {
-		contest->seat_failed_ns = 0;
-	} else if (contest->unattended) {
-		contest_leave(contest, now_ns);
-	} else if (contest->seat_failed_ns == 0) {
-		contest->seat_failed_ns = now_ns;
-	} else if (now_ns - contest->seat_failed_ns > UNCLAIMED_NS) {
-		contest_leave(contest, now_ns);
-	}
-}
-
 void contest_look(struct contest *contest, uint64_t now_ns)
 {
-	contest->touched = false;
-	/*
-	 * A raw close() is noticed here at the latest: nothing is started for a socket that is
-	 * gone.
-	 */
-	if (!own_is(contest->own.fd, contest->attempts[contest->seat].cookie)) {
+	/* A raw close() is noticed here at the latest: nothing is started for a socket that is
+	 * gone. */
+	if (!seat_keep_numbers(contest)) {
 		contest_leave(contest, now_ns);
 		return;
 	}
@@ -345,8 +280,7 @@ void contest_look(struct contest *contest, uint64_t now_ns)
 		report(contest, i, state, error, now_ns);
 	}
 	look_at_seat(contest, now_ns);
-	if (contest->state == CONTEST_OPEN)
-		contest_advance(contest, now_ns);
+	contest_advance(contest, now_ns);
 }
 
 /*
@@ -373,6 +307,11 @@ void contest_seat_ended(struct contest *contest, int error, uint64_t now_ns)
 	race_report(&contest->race, contest->seat, end, error, now_ns);
 }
 
+void contest_seat_refused(struct contest *contest, int error, uint64_t now_ns)
+{
+	race_report(&contest->race, contest->seat, RACE_END_UNSENT, error, now_ns);
+}
+
 int contest_reseat(struct contest *contest, uint64_t now_ns)
 {
 	for (unsigned i = contest->race.next; i-- > 0;) {
@@ -380,8 +319,7 @@ int contest_reseat(struct contest *contest, uint64_t now_ns)
 
 		if (contest->race.attempts[i].state != RACE_RUNNING)
 			continue;
-		r = graft_place(&contest->own, &contest->attempts[contest->seat],
-		                &contest->attempts[i]);
+		r = seat_place(contest, i);
 		if (r == -ESTALE) {
 			contest_leave(contest, now_ns);
 			return r;
@@ -391,10 +329,45 @@ int contest_reseat(struct contest *contest, uint64_t now_ns)
 			race_forfeit(&contest->race, i, -r);
 			continue;
 		}
-		if (contest->seat != 0)
-			attempt_close(&contest->attempts[contest->seat]);
-		contest->seat = i;
 		return 0;
 	}
 	return -ENOENT;
+}
+
+void contest_know(struct contest *contest, enum contest_waiters known, uint64_t now_ns)
+{
+	contest->known = known;
+	contests_recount(contest);
+	contest_look(contest, now_ns);
+}
+
+void contest_unattend(struct contest *contest)
+{
+	contest->unattended = true;
+	contests_recount(contest);
+}
+
+void contest_feed(struct contest *contest, uint64_t now_ns)
+{
+	if (contest->race.next < contest->race.ready || contest->race.ready == contest->race.count)
+		return;
+	contest_prepare_next(contest);
+	contest_advance(contest, now_ns);
+}
+
+/*
+ * Only what took a wait to learn. An attempt that failed on this machine may have done so for a
+ * reason of ours (no descriptor, an option that we could not set), and the program's own try of
+ * that address shall not suffer for it.
+ */
+int contest_verdict(const struct contest *contest, unsigned i)
+{
+	const struct race_attempt *attempt = &contest->race.attempts[i];
+
+	/* What one source address met says nothing about the others. */
+	if (contest->own.bound.family != 0 || i >= contest->race.next || attempt->unsent ||
+	    attempt->forfeited)
+		return 0;
+	/* Still running: the deadline came first. */
+	return attempt->state == RACE_FAILED ? attempt->error : ETIMEDOUT;
 }

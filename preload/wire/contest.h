@@ -3,12 +3,14 @@
  * and an attempt for each candidate. Everything here is called with the lock of wire/contests held.
  *
  * The rule that everything here keeps: the program's number always holds a real socket that is
- * connecting, connected, or has failed as the program will be told. That socket is the seat. The
- * own socket sits there first; another attempt takes the seat when it wins, or when the seated one
- * failed while it still runs.
+ * connecting, connected, or has failed as the program will be told. That socket is the seat
+ * (wire/seat). The own socket sits there first; another attempt takes the seat when it wins, or
+ * when the seated one failed while it still runs.
  *
- * Who does what: the program's thread waits in the real connect() on the seat and reports what
- * that said (wire/dial). The reactor (wire/reactor) starts what is due and looks at the others.
+ * Who does what: a thread of the program that waits in the real connect() on the seat reports what
+ * that said (wire/dial). The reactor (wire/reactor) starts what is due and looks at the others, and
+ * at the seat where nobody waits in connect(). The program's threads that wait in poll(), select()
+ * or epoll_wait() look as well before they believe what they see (wire/number).
  */
 #ifndef WIRE_CONTEST_H
 #define WIRE_CONTEST_H
@@ -22,6 +24,12 @@
 /* An answer's name, for the log. */
 #define CONTEST_NAME_MAX 256
 
+/*
+ * The program's numbers for one socket: dup() during a race is rare, and more than two copies were
+ * never seen. With more of them the race is given up.
+ */
+#define CONTEST_NUMBERS_MAX 4
+
 enum contest_state {
 	CONTEST_FREE,
 	CONTEST_OPEN,
@@ -34,31 +42,59 @@ enum contest_outcome {
 	CONTEST_LEFT, /* we let go: what the kernel says is what the program is told */
 };
 
+/*
+ * How whoever waits for the number was found. Another socket takes its place only when that is
+ * known, because one who waits unseen (by a raw system call, in an io_uring) would wait for ever.
+ */
+enum contest_waiters {
+	WAITERS_UNKNOWN,
+	WAITERS_FDINFO, /* registered in an epoll set behind our back, found there since */
+	WAITERS_POLL,   /* in poll(), select() or a further connect(), which ask us */
+	WAITERS_RECORD, /* in epoll sets, by calls that we saw */
+};
+
+struct contest_number {
+	int fd;
+	struct contest *contest;
+	struct contest_number *next; /* of the same bucket: wire/contests */
+};
+
 struct contest {
 	enum contest_state state;
 	uint32_t generation; /* counts the uses of this place in the table */
+	/* What wire/contests keeps: how it is counted, and where it is listed. */
+	uint32_t place;
+	bool is_lean, is_blind, is_hungry;
+	struct contest *next,
+	    *previous; /* free; settled; or open with the same requested address */
+	struct contest *next_hungry;
+
 	struct own own;
 	struct addr_extra extra;
-	struct race race;
-	struct attempt attempts[RACE_ATTEMPTS_MAX];
-	unsigned seat;    /* the attempt whose socket is on the number */
-	unsigned waiters; /* threads of the program inside connect() on the number */
-	bool unattended;  /* the thread came back early (EINTR, SO_SNDTIMEO): nobody waits */
-	bool touched;     /* an attempt of it is ready */
+	struct contest_number numbers[CONTEST_NUMBERS_MAX];
+	unsigned number_count; /* 0 once it is over */
+	unsigned seat;         /* the attempt whose socket is on the numbers */
+	unsigned waiters;      /* threads of the program inside connect() on the number */
+	bool unattended;       /* nobody waits there: a non-blocking socket, EINTR, SO_SNDTIMEO */
+	bool hidden;           /* a failure of the seat was kept from an epoll set */
+	enum contest_waiters known;
 	struct timeval send_timeout,
 	    send_timeout_cut; /* the program's; what stands there meanwhile */
 	bool send_timeout_is_cut;
-	uint64_t due_ns; /* when the reactor has to look at it again */
+	uint64_t due_ns;       /* when the reactor has to look at it again */
+	uint32_t agenda_place; /* wire/agenda; 0: not entered */
 	uint64_t
 	    seat_failed_ns; /* since when the seat has an error that no thread came for; 0: none */
 
 	enum contest_outcome outcome;
-	int error;       /* errno value of CONTEST_LOST */
+	int error;       /* errno value of CONTEST_LOST; 0: it is to be read from the socket */
 	unsigned winner; /* attempt of CONTEST_WON */
 	uint64_t begun_ns, settled_ns;
-	char name[CONTEST_NAME_MAX];
 	int log_fd; /* where to tell about it, opened by the program's thread */
 	bool told;
+	char name[CONTEST_NAME_MAX];
+	struct race race;
+	struct attempt attempts[RACE_ATTEMPTS_MAX];
 };
 
 struct contest_request {
@@ -73,21 +109,26 @@ struct contest_request {
 };
 
 /*
- * Begins a contest in a free place of the table: a private number for the own socket, sockets for
- * the candidates, the reactor, the first attempt counted as started. For contests_open().
+ * Begins a contest in a free place of the table: sockets for the candidates, the reactor, the first
+ * attempt counted as started. `attended` says that the calling thread will wait in connect(): then
+ * all sockets are made now. Else only the next one is, and the others as they are needed
+ * (contest_feed()). For contests_open().
  * Returns 0, or -errno: then nothing is left behind.
  */
-int contest_begin(struct contest *contest, const struct contest_request *request,
+int contest_begin(struct contest *contest, const struct contest_request *request, bool attended,
                   const struct quiet *quiet, uint64_t now_ns);
 
-/* Starts what is due, settles what is decided, and sets due_ns. */
+/* Starts what is due, settles what is decided, and enters it into the agenda. */
 void contest_advance(struct contest *contest, uint64_t now_ns);
 
-/* Reads what became of the attempts, then advances. For the reactor. */
+/* Reads what became of the attempts, then advances. */
 void contest_look(struct contest *contest, uint64_t now_ns);
 
 /* The program's thread learned that the seated attempt ended; errno value, 0 if it connected. */
 void contest_seat_ended(struct contest *contest, int error, uint64_t now_ns);
+
+/* The program's non-blocking connect() failed at once: nothing runs on its number. */
+void contest_seat_refused(struct contest *contest, int error, uint64_t now_ns);
 
 /*
  * Puts the latest running attempt on the number: the earlier ones are looked after by the reactor,
@@ -96,21 +137,34 @@ void contest_seat_ended(struct contest *contest, int error, uint64_t now_ns);
  */
 int contest_reseat(struct contest *contest, uint64_t now_ns);
 
+/* It became known, or unknown, who waits. What was held back for that is done now. */
+void contest_know(struct contest *contest, enum contest_waiters known, uint64_t now_ns);
+
+/* No thread waits in connect() any more: the reactor looks after the seat. */
+void contest_unattend(struct contest *contest);
+
+/* Makes the next socket; for a thread of the program, and while race.ready < race.count. */
+void contest_prepare_next(struct contest *contest);
+
+/* A thread of the program makes the next socket, if the contest has none left. */
+void contest_feed(struct contest *contest, uint64_t now_ns);
+
 /* Ends the contest without a word: the socket on the number goes its own way. */
 void contest_leave(struct contest *contest, uint64_t now_ns);
+
+/* Closes all private numbers; what is on the program's number stays there. */
+void contest_close_sockets(struct contest *contest);
 
 /* Gives a settled contest's place back. */
 void contest_free(struct contest *contest);
 
+/*
+ * What the network said of attempt `i` of a lost contest: an errno value; 0 when it said nothing,
+ * or nothing that would hold for another socket.
+ */
+int contest_verdict(const struct contest *contest, unsigned i);
+
 /* In a forked child: closes what the child has of it and empties the place. */
 void contest_forget(struct contest *contest);
-
-/*
- * Each wait of the kernel takes the whole SO_SNDTIMEO anew. For a wait on another socket it is cut
- * to what is `left`, and put back soon after the thread has begun to wait, unless the program has
- * set it meanwhile.
- */
-void contest_cut_send_timeout(struct contest *contest, const struct timeval *left);
-void contest_restore_send_timeout(struct contest *contest);
 
 #endif

@@ -1,20 +1,27 @@
 #include "wire/contests.h"
 
 #include "base/clock.h"
+#include "wire/agenda.h"
+#include "wire/interests.h"
+#include "wire/places.h"
 #include "wire/reactor.h"
-#include "wire/report.h"
+#include "wire/seat.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <unistd.h>
 
-/* Descriptor numbers, modulo this, that contests run on: close() asks here first. */
-#define NUMBERS_MAX 1024
+/* Numbers, modulo this, that contests run on: close() asks here first. */
+#define BUCKETS 4096
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct contest contests[CONTESTS_MAX];
-static _Atomic uint16_t numbers[NUMBERS_MAX];
-static atomic_uint open_count;
+static struct contest *by_request[BUCKETS]; /* lists by next and previous, newest first */
+static struct contest *first_hungry;        /* list by next_hungry */
+static void (*tell_lost)(const struct contest *contest);
+
+static _Atomic(struct contest_number *) numbers[BUCKETS];
+static atomic_uint open_count, blind_count, lean_count;
 static atomic_bool prepared; /* the fork handler stands */
 static _Atomic pid_t owner;  /* the process whose contests these are; 0: nobody's yet */
 
@@ -35,10 +42,30 @@ bool contests_exist(void)
 	return atomic_load_explicit(&open_count, memory_order_relaxed) != 0;
 }
 
+bool contests_are_blind(void)
+{
+	return atomic_load_explicit(&blind_count, memory_order_relaxed) != 0;
+}
+
+bool contests_are_lean(void)
+{
+	return atomic_load_explicit(&lean_count, memory_order_relaxed) != 0;
+}
+
+static _Atomic(struct contest_number *) *bucket_of(int fd)
+{
+	return &numbers[(unsigned)fd % BUCKETS];
+}
+
 bool contests_may_have(int fd)
 {
 	return contests_exist() && fd >= 0 &&
-	       atomic_load_explicit(&numbers[fd % NUMBERS_MAX], memory_order_relaxed) != 0;
+	       atomic_load_explicit(bucket_of(fd), memory_order_relaxed) != NULL;
+}
+
+bool contests_are_prepared(void)
+{
+	return atomic_load_explicit(&prepared, memory_order_acquire);
 }
 
 bool contests_are_ours(void)
@@ -53,9 +80,9 @@ bool contests_may_open(void)
 	return present == 0 || present == getpid();
 }
 
-struct contest *contests_table(void)
+static void store_count(atomic_uint *count, unsigned value)
 {
-	return contests;
+	atomic_store_explicit(count, value, memory_order_relaxed);
 }
 
 /*
@@ -71,64 +98,178 @@ static void after_fork_child(void)
 
 	quiet_begin(&quiet);
 	pthread_mutex_init(&lock, NULL);
-	/* Places are used from the front; what nobody used costs the child no memory of its own. */
-	for (size_t i = 0; i < CONTESTS_MAX && contests[i].generation != 0; i++)
-		contest_forget(&contests[i]);
-	for (size_t i = 0; i < NUMBERS_MAX; i++)
-		if (atomic_load_explicit(&numbers[i], memory_order_relaxed) != 0)
-			atomic_store_explicit(&numbers[i], 0, memory_order_relaxed);
-	atomic_store_explicit(&open_count, 0, memory_order_relaxed);
+	places_clear();
+	first_hungry = NULL;
+	for (size_t i = 0; i < BUCKETS; i++)
+		if (atomic_load_explicit(&numbers[i], memory_order_relaxed) != NULL)
+			atomic_store_explicit(&numbers[i], NULL, memory_order_relaxed);
+	for (size_t i = 0; i < BUCKETS; i++)
+		if (by_request[i] != NULL)
+			by_request[i] = NULL;
+	store_count(&open_count, 0);
+	store_count(&blind_count, 0);
+	store_count(&lean_count, 0);
 	atomic_store_explicit(&owner, 0, memory_order_relaxed);
+	agenda_clear();
+	interests_clear();
 	reactor_after_fork();
 	quiet_end(&quiet);
 }
 
-int contests_prepare(void)
+int contests_prepare(void (*on_lost)(const struct contest *contest))
 {
 	int r = pthread_atfork(NULL, NULL, after_fork_child);
 
+	tell_lost = on_lost;
 	if (r == 0)
 		atomic_store_explicit(&prepared, true, memory_order_release);
 	return -r;
 }
 
+static struct contest_number *first_number(int fd)
+{
+	struct contest_number *number = atomic_load_explicit(bucket_of(fd), memory_order_relaxed);
+
+	while (number != NULL && number->fd != fd)
+		number = number->next;
+	return number;
+}
+
+static void leave_bucket(struct contest_number *number)
+{
+	_Atomic(struct contest_number *) *bucket = bucket_of(number->fd);
+	struct contest_number *before = atomic_load_explicit(bucket, memory_order_relaxed);
+
+	if (before == number) {
+		atomic_store_explicit(bucket, number->next, memory_order_relaxed);
+		return;
+	}
+	while (before->next != number)
+		before = before->next;
+	before->next = number->next;
+}
+
+static void enter_bucket(struct contest_number *number)
+{
+	_Atomic(struct contest_number *) *bucket = bucket_of(number->fd);
+
+	number->next = atomic_load_explicit(bucket, memory_order_relaxed);
+	atomic_store_explicit(bucket, number, memory_order_relaxed);
+}
+
+void contests_add_number(struct contest *contest, int fd)
+{
+	struct contest_number *number = &contest->numbers[contest->number_count++];
+
+	*number = (struct contest_number){.fd = fd, .contest = contest};
+	enter_bucket(number);
+}
+
+void contests_drop_number(struct contest *contest, unsigned index)
+{
+	struct contest_number *number = &contest->numbers[index];
+	struct contest_number *last = &contest->numbers[--contest->number_count];
+
+	leave_bucket(number);
+	if (number == last)
+		return;
+	leave_bucket(last);
+	*number = *last;
+	enter_bucket(number);
+}
+
 struct contest *contests_find(int fd)
 {
-	for (size_t i = 0; i < CONTESTS_MAX; i++) {
-		struct contest *contest = &contests[i];
+	struct contest_number *number;
 
-		if (contest->state != CONTEST_OPEN || contest->own.fd != fd)
-			continue;
+	while ((number = first_number(fd)) != NULL) {
+		struct contest *contest = number->contest;
+
 		if (own_is(fd, contest->attempts[contest->seat].cookie))
 			return contest;
 		/* Closed by a raw system call, and perhaps somebody else's by now. */
-		contest_leave(contest, clock_now_ns());
+		if (contest->number_count > 1)
+			contests_drop_number(contest, (unsigned)(number - contest->numbers));
+		else
+			contest_leave(contest, clock_now_ns());
 	}
 	return NULL;
 }
 
-/* A free place, or else that of the settled contest whose thread never came for the outcome. */
-static struct contest *find_place(void)
+struct contest_number *contests_in_range(unsigned first, unsigned last, uint32_t *place)
 {
-	struct contest *oldest = NULL;
+	for (; *place < places_used(); ++*place) {
+		struct contest *contest = places_at(*place);
 
-	for (size_t i = 0; i < CONTESTS_MAX; i++) {
-		struct contest *contest = &contests[i];
+		for (unsigned i = 0; contest->state == CONTEST_OPEN && i < contest->number_count;
+		     i++) {
+			unsigned fd = (unsigned)contest->numbers[i].fd;
 
-		if (contest->state == CONTEST_FREE)
-			return contest;
-		if (contest->state == CONTEST_SETTLED &&
-		    (oldest == NULL || contest->settled_ns < oldest->settled_ns))
-			oldest = contest;
+			if (fd >= first && fd <= last)
+				return &contest->numbers[i];
+		}
 	}
-	return oldest;
+	return NULL;
 }
 
-void contests_count(const struct contest *contest, int change)
+/* A change of `counted` to what it should be, in the counter. */
+static void count_as(bool *counted, bool should, atomic_uint *counter)
 {
-	atomic_fetch_add_explicit(&numbers[contest->own.fd % NUMBERS_MAX], (uint16_t)change,
-	                          memory_order_relaxed);
-	atomic_fetch_add_explicit(&open_count, (unsigned)change, memory_order_relaxed);
+	if (*counted == should)
+		return;
+	*counted = should;
+	atomic_fetch_add_explicit(counter, should ? 1u : -1u, memory_order_relaxed);
+}
+
+void contests_recount(struct contest *contest)
+{
+	bool open = contest->state == CONTEST_OPEN;
+
+	count_as(&contest->is_lean, open && contest->race.ready < contest->race.count, &lean_count);
+	count_as(&contest->is_blind,
+	         open && contest->unattended &&
+	             (contest->known == WAITERS_UNKNOWN || contest->known == WAITERS_FDINFO),
+	         &blind_count);
+}
+
+static struct contest **requests_for(const struct addr *addr, uint16_t port)
+{
+	return &by_request[(addr_hash(addr) ^ port) % BUCKETS];
+}
+
+void contests_opened(struct contest *contest)
+{
+	struct contest **first = requests_for(&contest->attempts[0].addr, contest->extra.port);
+
+	contest->state = CONTEST_OPEN;
+	atomic_fetch_add_explicit(&open_count, 1, memory_order_relaxed);
+	contests_recount(contest);
+	contest->previous = NULL;
+	contest->next = *first;
+	if (*first != NULL)
+		(*first)->previous = contest;
+	*first = contest;
+}
+
+static void leave_requests(struct contest *contest)
+{
+	if (contest->previous != NULL)
+		contest->previous->next = contest->next;
+	else
+		*requests_for(&contest->attempts[0].addr, contest->extra.port) = contest->next;
+	if (contest->next != NULL)
+		contest->next->previous = contest->previous;
+}
+
+void contests_settled(struct contest *contest)
+{
+	leave_requests(contest);
+	contest->state = CONTEST_SETTLED;
+	atomic_fetch_sub_explicit(&open_count, 1, memory_order_relaxed);
+	contests_recount(contest);
+	places_settle(contest);
+	if (tell_lost != NULL && contest->outcome == CONTEST_LOST)
+		tell_lost(contest);
 }
 
 /* A child that shares our memory, or copied it without telling us, must not touch it. */
@@ -137,35 +278,21 @@ static bool take_ownership(void)
 	pid_t self = getpid();
 	pid_t nobody = 0;
 
-	return atomic_load_explicit(&prepared, memory_order_acquire) &&
+	return contests_are_prepared() &&
 	       (atomic_compare_exchange_strong(&owner, &nobody, self) || nobody == self);
 }
 
-struct contest *contests_open(const struct contest_request *request, const struct quiet *quiet,
-                              uint64_t now_ns)
+struct contest *contests_open(const struct contest_request *request, bool attended,
+                              const struct quiet *quiet, uint64_t now_ns)
 {
 	struct contest *contest;
 
 	if (!take_ownership())
 		return NULL;
-	contest = find_place();
+	contest = places_take();
 	if (contest == NULL)
 		return NULL;
-	if (contest->state == CONTEST_SETTLED)
-		contest_free(contest);
-	return contest_begin(contest, request, quiet, now_ns) < 0 ? NULL : contest;
-}
-
-void contests_chose_hops(int fd)
-{
-	struct quiet quiet;
-	struct contest *contest;
-
-	contests_lock(&quiet);
-	contest = contests_find(fd);
-	if (contest != NULL)
-		contest->own.chose_hops = true;
-	contests_unlock(&quiet);
+	return contest_begin(contest, request, attended, quiet, now_ns) < 0 ? NULL : contest;
 }
 
 /* A contest for another address than `addr`, which is one of its candidates. */
@@ -177,49 +304,67 @@ static bool has_as_sibling(const struct contest *contest, const struct addr *add
 	return false;
 }
 
+/* Its own socket connects still, or another one does for it. */
+static bool is_pending(const struct contest *contest)
+{
+	enum own_progress progress;
+
+	return own_progress(seat_of(contest).fd, &progress) < 0 || progress != OWN_CONNECTED;
+}
+
+/* The open contests for `first`: do they race against `requested`? */
+static bool stand_down_for(const struct addr *first, const struct own *own,
+                           const struct addr *requested, uint16_t port)
+{
+	bool found = false;
+
+	for (struct contest *contest = *requests_for(first, port); contest != NULL;
+	     contest = contest->next) {
+		if (contest->own.fd == own->fd || (!own->nonblocking && contest->waiters > 0) ||
+		    contest->extra.port != port || !addr_equal(&contest->attempts[0].addr, first) ||
+		    !has_as_sibling(contest, requested) || !is_pending(contest))
+			continue;
+		found = true;
+		/* The older ones were told when this one was. */
+		if (contest->race.standing_down)
+			break;
+		race_stand_down(&contest->race);
+	}
+	return found;
+}
+
 bool contests_stand_down(const struct own *own, const struct addr *addrs, size_t count,
                          size_t requested, uint16_t port)
 {
 	bool found = false;
 
-	for (size_t i = 0; i < CONTESTS_MAX; i++) {
-		struct contest *contest = &contests[i];
-
-		if (contest->state != CONTEST_OPEN || contest->own.fd == own->fd ||
-		    (!own->nonblocking && contest->waiters > 0) || contest->extra.port != port ||
-		    !has_as_sibling(contest, &addrs[requested]) ||
-		    !addr_stands_in(&contest->attempts[0].addr, addrs, count))
-			continue;
-		race_stand_down(&contest->race);
-		found = true;
-	}
+	for (size_t i = 0; i < count; i++)
+		if (i != requested && stand_down_for(&addrs[i], own, &addrs[requested], port))
+			found = true;
 	return found;
 }
 
-static struct contest *open_in_range(unsigned first, unsigned last)
+void contests_hunger(struct contest *contest)
 {
-	for (size_t i = 0; i < CONTESTS_MAX; i++) {
-		unsigned fd = (unsigned)contests[i].own.fd;
-
-		if (contests[i].state == CONTEST_OPEN && fd >= first && fd <= last)
-			return &contests[i];
-	}
-	return NULL;
+	if (contest->is_hungry || !contest->unattended)
+		return;
+	contest->is_hungry = true;
+	contest->next_hungry = first_hungry;
+	first_hungry = contest;
 }
 
-void contests_let_go(unsigned first, unsigned last)
+void contests_feed(uint64_t now_ns)
 {
-	for (;;) {
-		struct quiet quiet;
-		struct contest *contest;
+	struct contest *contest = first_hungry;
 
-		contests_lock(&quiet);
-		contest = open_in_range(first, last);
-		if (contest == NULL) {
-			contests_unlock(&quiet);
-			return;
-		}
-		contest_leave(contest, clock_now_ns());
-		report_and_unlock(contest, &quiet);
+	/* Those that get hungry meanwhile have their next turn. */
+	first_hungry = NULL;
+	while (contest != NULL) {
+		struct contest *next = contest->next_hungry;
+
+		contest->is_hungry = false;
+		if (contest->state == CONTEST_OPEN)
+			contest_feed(contest, now_ns);
+		contest = next;
 	}
 }

@@ -1,5 +1,5 @@
 /*
- * wire/contests: all contests of this process, in one fixed table behind one lock. The lock is held
+ * wire/contests: all contests of this process, in one table behind one lock. The lock is held
  * only over system calls that do not block, with signals and cancellation off (base/quiet), so that
  * no signal handler can find it held; a forked child makes it anew.
  *
@@ -11,14 +11,18 @@
 
 #include "wire/contest.h"
 
-/* Races at the same time; the next one is left to the kernel. 690 KiB of .bss, touched as used. */
-#define CONTESTS_MAX 256
+/*
+ * Races at the same time; the next one is left to the kernel. Ten thousand in one process are
+ * served; the memory for them, 3 KiB each, is asked of the kernel as they come.
+ */
+#define CONTESTS_MAX 16384
 
 /*
  * Registers the fork handler; call once, before the first contest, outside signal handlers. Without
- * it there are no contests. Returns 0 or -errno.
+ * it there are no contests. `on_lost`, which may be NULL, is told about each contest in which every
+ * attempt failed, with the lock held. Returns 0 or -errno.
  */
-int contests_prepare(void);
+int contests_prepare(void (*on_lost)(const struct contest *contest));
 
 /* The lock. What follows is called with it held, if not said otherwise. */
 void contests_lock(struct quiet *ret_quiet);
@@ -34,6 +38,16 @@ bool contests_may_have(int fd);
 bool contests_exist(void);
 
 /*
+ * Counts the contests that an unseen registration could belong to, and those that may need another
+ * socket before they end: what the program's waits ask first. One load, without the lock.
+ */
+bool contests_are_blind(void);
+bool contests_are_lean(void);
+
+/* True once contests_prepare() has succeeded; without the lock. */
+bool contests_are_prepared(void);
+
+/*
  * False where even the lock is not to be taken: in a child that was made without the fork handlers
  * (_Fork(), clone()) it may be held for ever. Without the lock.
  */
@@ -46,12 +60,11 @@ bool contests_are_ours(void);
 struct contest *contests_find(int fd);
 
 /*
- * Opens a contest: private number, sockets for the candidates, the first attempt counted as
- * started. `quiet` is what contests_lock() gave. NULL when that is not possible: then nothing is
- * left behind and the real connect() is all there is.
+ * Opens a contest: see contest_begin(). `quiet` is what contests_lock() gave. NULL when that is not
+ * possible: then nothing is left behind and the real connect() is all there is.
  */
-struct contest *contests_open(const struct contest_request *request, const struct quiet *quiet,
-                              uint64_t now_ns);
+struct contest *contests_open(const struct contest_request *request, bool attended,
+                              const struct quiet *quiet, uint64_t now_ns);
 
 /*
  * The program connects `own` to addrs[requested], `count` addresses being the answer it stands in,
@@ -64,22 +77,21 @@ struct contest *contests_open(const struct contest_request *request, const struc
 bool contests_stand_down(const struct own *own, const struct addr *addrs, size_t count,
                          size_t requested, uint16_t port);
 
-/*
- * The program chose TTL, hop limit or path MTU discovery on a number that races: the winner gets
- * them. Takes the lock itself.
- */
-void contests_chose_hops(int fd);
+/* Makes the sockets that contests lack; for a thread of the program. */
+void contests_feed(uint64_t now_ns);
 
 /*
- * Ends the contests on the numbers from `first` to `last`, which the program is about to close or
- * to put something else on. Takes the lock itself.
+ * The next number from `first` to `last` of an open contest, from `*place` on, which is 0 at first;
+ * NULL: no more.
  */
-void contests_let_go(unsigned first, unsigned last);
+struct contest_number *contests_in_range(unsigned first, unsigned last, uint32_t *place);
 
-/* For the reactor: the table, CONTESTS_MAX long. */
-struct contest *contests_table(void);
-
-/* Counts a contest as begun (1) or settled (-1), so that the questions above stay one load. */
-void contests_count(const struct contest *contest, int change);
+/* For wire/contest and its helpers: the contest's numbers, and how it is counted and listed. */
+void contests_add_number(struct contest *contest, int fd);
+void contests_drop_number(struct contest *contest, unsigned index);
+void contests_opened(struct contest *contest);
+void contests_settled(struct contest *contest);
+void contests_recount(struct contest *contest); /* `known`, `unattended` or race.ready changed */
+void contests_hunger(struct contest *contest);  /* the next attempt has no socket yet */
 
 #endif

@@ -3,9 +3,12 @@
 #include "base/clock.h"
 #include "base/libc.h"
 #include "wire/contests.h"
+#include "wire/launch.h"
 #include "wire/report.h"
+#include "wire/seat.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <time.h>
 
 /* One thread's part in one contest. */
@@ -30,21 +33,20 @@ static uint64_t timeval_ns(const struct timeval *tv)
 	return (uint64_t)tv->tv_sec * CLOCK_NS_PER_S + (uint64_t)tv->tv_usec * 1000;
 }
 
-static void visit_begin(struct visit *visit, struct contest *contest, bool is_first,
+static void visit_begin(struct visit *visit, int fd, struct contest *contest, bool is_first,
                         uint64_t now_ns)
 {
 	struct timeval timeout = {0};
 	socklen_t len = sizeof(timeout);
 
-	contest_restore_send_timeout(contest);
-	*visit = (struct visit){.fd = contest->own.fd,
+	seat_restore_send_timeout(contest);
+	*visit = (struct visit){.fd = fd,
 	                        .contest = contest,
 	                        .generation = contest->generation,
 	                        .send_deadline_ns = CLOCK_NEVER,
 	                        .is_first = is_first,
 	                        .quiet = visit->quiet};
-	if (getsockopt(contest->attempts[contest->seat].fd, SOL_SOCKET, SO_SNDTIMEO, &timeout,
-	               &len) == 0 &&
+	if (getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, &len) == 0 &&
 	    timeval_ns(&timeout) != 0)
 		visit->send_deadline_ns = clock_add_ns(now_ns, timeval_ns(&timeout));
 }
@@ -59,7 +61,7 @@ static void cut_send_timeout(const struct visit *visit, uint64_t now_ns)
 		return;
 	if (cut.tv_sec == 0 && cut.tv_usec == 0)
 		cut.tv_usec = 1; /* zero would mean for ever */
-	contest_cut_send_timeout(visit->contest, &cut);
+	seat_cut_send_timeout(visit->contest, &cut);
 }
 
 /* The seated attempt has ended: what does the thread do next? */
@@ -113,9 +115,10 @@ static enum verdict came_back(struct visit *visit, int error, uint64_t now_ns)
 	if (contest->state == CONTEST_SETTLED)
 		return VERDICT_DONE;
 	if (came_back_early(error)) {
-		contest_restore_send_timeout(contest);
+		seat_restore_send_timeout(contest);
 		contest->waiters--;
-		contest->unattended = contest->waiters == 0;
+		if (contest->waiters == 0)
+			contest_unattend(contest);
 		return VERDICT_DONE;
 	}
 	/* Of several threads on one number, the kernel tells one the error and the others these. */
@@ -129,41 +132,19 @@ static enum verdict came_back(struct visit *visit, int error, uint64_t now_ns)
 	return move_on(visit, now_ns);
 }
 
-/*
- * Only what the network said, and what took a wait to learn. An attempt that failed on this machine
- * may have done so for a reason of ours (no descriptor, an option that we could not set), and the
- * program's own try of that address shall not suffer for it.
- */
-static void gather_failures(const struct contest *contest, struct dial_failures *ret)
-{
-	/* What one source address met says nothing about the others. */
-	if (contest->own.bound.family != 0)
-		return;
-	for (unsigned i = 1; i < contest->race.next; i++) {
-		const struct race_attempt *attempt = &contest->race.attempts[i];
-
-		if (attempt->unsent || attempt->forfeited)
-			continue;
-		ret->list[ret->count].addr = contest->attempts[i].addr;
-		/* Still running: the deadline came first. */
-		ret->list[ret->count].error =
-		    attempt->state == RACE_FAILED ? attempt->error : ETIMEDOUT;
-		ret->count++;
-	}
-}
-
 /* The outcome of a settled contest, given that the real connect() said `error`. */
-static int outcome(const struct contest *contest, int error, struct dial_failures *ret_failures)
+static int outcome(const struct contest *contest, int error)
 {
 	switch (contest->outcome) {
 	case CONTEST_WON: return 0;
-	case CONTEST_LOST: gather_failures(contest, ret_failures); return -contest->error;
+	/* Where nobody knows what the own socket met, it has told this thread. */
+	case CONTEST_LOST: return contest->error != 0 ? -contest->error : -error;
 	default: return -error;
 	}
 }
 
 /* Reads the outcome, if there is one yet. With the lock, which it releases. */
-static int depart(struct visit *visit, int error, struct dial_failures *ret_failures)
+static int depart(struct visit *visit, int error)
 {
 	struct contest *contest = visit->contest;
 	int r = -error;
@@ -172,7 +153,7 @@ static int depart(struct visit *visit, int error, struct dial_failures *ret_fail
 		contests_unlock(&visit->quiet);
 		return r;
 	}
-	r = outcome(contest, error, ret_failures);
+	r = outcome(contest, error);
 	contest->waiters--;
 	report_and_unlock(contest, &visit->quiet);
 	return r;
@@ -197,8 +178,7 @@ static int wait_on_number(const struct visit *visit, const struct sockaddr *sa, 
 }
 
 /* Enters and leaves without the lock. Returns as dial() does. */
-static int stay(struct visit *visit, const struct sockaddr *sa, socklen_t len,
-                struct dial_failures *ret_failures)
+static int stay(struct visit *visit, const struct sockaddr *sa, socklen_t len)
 {
 	enum verdict verdict = VERDICT_AGAIN;
 	int error = 0;
@@ -225,31 +205,29 @@ static int stay(struct visit *visit, const struct sockaddr *sa, socklen_t len,
 		else
 			verdict = move_on(visit, now_ns);
 		if (verdict == VERDICT_DONE)
-			return depart(visit, error, ret_failures);
+			return depart(visit, error);
 		contests_unlock(&visit->quiet);
 	}
 }
 
-int dial(const struct contest_request *request, const struct sockaddr *sa, socklen_t len,
-         struct dial_failures *ret_failures)
+int dial(const struct contest_request *request, const struct sockaddr *sa, socklen_t len)
 {
 	struct visit visit;
 	struct contest *contest;
 	uint64_t now_ns;
 
-	ret_failures->count = 0;
 	if (!contests_may_open())
 		return DIAL_IMPOSSIBLE;
 	contests_lock(&visit.quiet);
 	now_ns = clock_now_ns();
-	contest = contests_open(request, &visit.quiet, now_ns);
+	contest = contests_open(request, true, &visit.quiet, now_ns);
 	if (contest == NULL) {
 		contests_unlock(&visit.quiet);
 		return DIAL_IMPOSSIBLE;
 	}
-	visit_begin(&visit, contest, true, now_ns);
+	visit_begin(&visit, request->own.fd, contest, true, now_ns);
 	contests_unlock(&visit.quiet);
-	return stay(&visit, sa, len, ret_failures);
+	return stay(&visit, sa, len);
 }
 
 /* The program asks for the address again that the contest is about. */
@@ -262,17 +240,28 @@ static bool is_about(const struct contest *contest, const struct sockaddr *sa, s
 	       extra.port == contest->extra.port && addr_equal(&addr, &contest->attempts[0].addr);
 }
 
-int dial_join(int fd, const struct sockaddr *sa, socklen_t len, struct dial_failures *ret_failures)
+/* From now on a thread waits in connect(), which does not come by to make sockets. */
+static void attend(struct contest *contest, uint64_t now_ns)
 {
+	contest->waiters++;
+	contest->unattended = false;
+	contests_recount(contest);
+	while (contest->race.ready < contest->race.count)
+		contest_prepare_next(contest);
+	contest_look(contest, now_ns);
+}
+
+int dial_join(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	bool blocks = (libc_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) == 0;
 	struct visit visit;
 	struct contest *contest;
 	uint64_t now_ns;
 
-	ret_failures->count = 0;
 	contests_lock(&visit.quiet);
 	now_ns = clock_now_ns();
 	contest = contests_find(fd);
-	if (contest != NULL && !is_about(contest, sa, len)) {
+	if (contest != NULL && blocks && !is_about(contest, sa, len)) {
 		/* Another destination: what we know of the number is over. */
 		contest_leave(contest, now_ns);
 		contest = NULL;
@@ -281,9 +270,10 @@ int dial_join(int fd, const struct sockaddr *sa, socklen_t len, struct dial_fail
 		contests_unlock(&visit.quiet);
 		return DIAL_IMPOSSIBLE;
 	}
-	visit_begin(&visit, contest, false, now_ns);
-	contest->waiters++;
-	contest->unattended = false;
+	if (!blocks)
+		return launch_again(contest, &visit.quiet, now_ns);
+	visit_begin(&visit, fd, contest, false, now_ns);
+	attend(contest, now_ns);
 	contests_unlock(&visit.quiet);
-	return stay(&visit, sa, len, ret_failures);
+	return stay(&visit, sa, len);
 }

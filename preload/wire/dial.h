@@ -18,28 +18,18 @@
 /* dial() could not even begin: nothing was changed, the real connect() is to be called. */
 #define DIAL_IMPOSSIBLE 1
 
-/* The addresses that the network failed when all failed, for those who remember such things. */
-struct dial_failures {
-	unsigned count;
-	struct {
-		struct addr addr;
-		int error; /* errno value */
-	} list[RACE_ATTEMPTS_MAX];
-};
+/*
+ * Races `request`, whose socket blocks; `sa` and `len` are the program's own arguments, which the
+ * real connect() gets. Returns 0 when the winner is on the program's number; -errno as connect()
+ * would; or DIAL_IMPOSSIBLE.
+ */
+int dial(const struct contest_request *request, const struct sockaddr *sa, socklen_t len);
 
 /*
- * Races `request`; `sa` and `len` are the program's own arguments, which the real connect() gets.
- * Returns 0 when the winner is on the program's number; -errno as connect() would; or
- * DIAL_IMPOSSIBLE. ret_failures is always written; its count is 0 unless every attempt failed, and
- * leaves out the requested address, whose error is the result.
+ * connect() on a number that races already: after EINTR or EINPROGRESS, or from a second thread.
+ * Waits with the others, if the socket blocks. Returns as dial(); DIAL_IMPOSSIBLE when the real
+ * connect() is to answer.
  */
-int dial(const struct contest_request *request, const struct sockaddr *sa, socklen_t len,
-         struct dial_failures *ret_failures);
-
-/*
- * connect() on a number that races already: after EINTR, or from a second thread. Waits with the
- * others. Returns as dial(); DIAL_IMPOSSIBLE when no contest runs there after all.
- */
-int dial_join(int fd, const struct sockaddr *sa, socklen_t len, struct dial_failures *ret_failures);
+int dial_join(int fd, const struct sockaddr *sa, socklen_t len);
 
 #endif

@@ -1,30 +1,42 @@
 #include "wire/graft.h"
 
 #include "base/libc.h"
+#include "wire/interests.h"
 #include "wire/options.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
-int graft_place(const struct own *own, const struct attempt *seated, const struct attempt *next)
+int graft_prepare(const struct own *own, const struct attempt *seated, const struct attempt *next)
+{
+	int r;
+
+	if (!own_is(next->fd, next->cookie))
+		return -EBADF;
+	r = options_mirror(own, seated->fd, seated->domain, next->fd, next->domain, false);
+	return r < 0 ? r : options_mirror_file(seated->fd, next->fd);
+}
+
+int graft_place(int fd, const struct attempt *seated, const struct attempt *next)
 {
 	int flags, r;
 
-	if (!own_is(own->fd, seated->cookie))
+	if (!own_is(fd, seated->cookie))
 		return -ESTALE;
-	if (!own_is(next->fd, next->cookie))
-		return -EBADF;
-	/* Once more: the program may have set options while the attempts ran. */
-	r = options_mirror(own, seated->fd, seated->domain, next->fd, next->domain, false);
-	if (r == 0)
-		r = options_mirror_file(seated->fd, next->fd);
-	if (r < 0)
-		return r;
-	flags = libc_fcntl(own->fd, F_GETFD, 0);
+	flags = libc_fcntl(fd, F_GETFD, 0);
 	if (flags < 0)
 		return -ESTALE;
 	/* dup2() would clear close-on-exec. */
-	if (libc_dup3(next->fd, own->fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
-		return -errno;
-	return 0;
+	flags = flags & FD_CLOEXEC ? O_CLOEXEC : 0;
+
+	/* The registrations are those of the socket that goes. */
+	interests_detach(fd);
+	r = libc_dup3(next->fd, fd, flags) < 0 ? -errno : interests_attach(fd, next->cookie);
+	if (r == 0)
+		return 0;
+	/* A set without memory for the new one has that of the old one, which it just gave back. */
+	interests_detach(fd);
+	(void)libc_dup3(seated->fd, fd, flags);
+	(void)interests_attach(fd, seated->cookie);
+	return r;
 }

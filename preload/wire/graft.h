@@ -1,6 +1,6 @@
 /*
  * wire/graft: places a socket of ours on the program's descriptor number, so that the program
- * cannot tell: same close-on-exec flag, status flags, owner and options.
+ * cannot tell: same close-on-exec flag, status flags, owner, options and epoll registrations.
  * Safe in: threads (one contest, one thread at a time), signal handlers, fork, cancellation
  * (disabled by the caller).
  */
@@ -10,11 +10,18 @@
 #include "wire/attempt.h"
 
 /*
- * Puts the socket of `next` onto `own->fd`, which must hold the socket of `seated` now; both keep
- * their private numbers. Nothing is changed on failure but options of `next`.
- * Returns 0; -ESTALE when the number holds something else by now (a close() that no hook saw): it
- * is the program's, hands off; otherwise -errno, and `next` cannot stand in.
+ * Makes the socket of `next` look like that of `seated`, once more before it takes its place: the
+ * program may have set options while the attempts ran.
+ * Returns 0, or -errno: `next` cannot stand in.
  */
-int graft_place(const struct own *own, const struct attempt *seated, const struct attempt *next);
+int graft_prepare(const struct own *own, const struct attempt *seated, const struct attempt *next);
+
+/*
+ * Puts the prepared socket of `next` onto `fd`, which must hold the socket of `seated` now; both
+ * keep their private numbers. Returns 0; -ESTALE when the number holds something else by now (a
+ * close() that no hook saw): it is the program's, hands off; otherwise -errno, with the number as
+ * it was.
+ */
+int graft_place(int fd, const struct attempt *seated, const struct attempt *next);
 
 #endif

@@ -15,7 +15,9 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
-/* tcpi_state of a socket that is not connecting; the kernel's number, stable interface. */
+/* Values of tcpi_state, which are the kernel's stable interface. */
+#define STATE_SYN_SENT 2
+#define STATE_SYN_RECEIVED 3 /* both sides connected at the same time */
 #define STATE_CLOSE 7
 
 int own_option(int fd, int level, int name, int fallback)
@@ -48,7 +50,7 @@ static int look_bound(int fd, struct own *own)
 int own_look(int fd, struct own *ret_own)
 {
 	struct own own = {.fd = fd};
-	struct tcp_info info;
+	enum own_progress progress;
 	socklen_t len = sizeof(own.protocol);
 	int flags, r;
 
@@ -60,18 +62,13 @@ int own_look(int fd, struct own *ret_own)
 	if (flags < 0)
 		return -errno;
 	own.nonblocking = (flags & O_NONBLOCK) != 0;
-	if (own.nonblocking) {
-		*ret_own = own;
-		return 0;
-	}
 
 	r = look_bound(fd, &own);
+	if (r == 0)
+		r = own_progress(fd, &progress);
 	if (r < 0)
 		return r;
-	len = sizeof(info);
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
-		return -errno;
-	own.idle = info.tcpi_state == STATE_CLOSE;
+	own.idle = progress == OWN_CLOSED;
 	own.fast_open = own_option(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 0) != 0;
 	own.repairing = own_option(fd, IPPROTO_TCP, TCP_REPAIR, 0) != 0;
 	own.max_segment = own_option(fd, IPPROTO_TCP, TCP_MAXSEG, MAX_SEGMENT_UNSET);
@@ -84,6 +81,26 @@ int own_look(int fd, struct own *ret_own)
 	if (r < 0)
 		return r;
 	*ret_own = own;
+	return 0;
+}
+
+int own_progress(int fd, enum own_progress *ret_progress)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return -errno;
+	/*
+	 * The peer's first acknowledgement is that of our SYN. It tells a connection that was reset
+	 * from one that never was.
+	 */
+	if (info.tcpi_state == STATE_SYN_SENT || info.tcpi_state == STATE_SYN_RECEIVED)
+		*ret_progress = OWN_CONNECTING;
+	else if (info.tcpi_state == STATE_CLOSE && info.tcpi_bytes_acked == 0)
+		*ret_progress = OWN_CLOSED;
+	else
+		*ret_progress = OWN_CONNECTED;
 	return 0;
 }
 

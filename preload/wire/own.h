@@ -52,6 +52,16 @@ int own_cookie(int fd, uint64_t *ret_cookie);
  */
 int own_netns(int fd, uint64_t *ret_netns);
 
+/* How far a socket has come. Looking changes nothing, and takes no error from the socket. */
+enum own_progress {
+	OWN_CONNECTING,
+	OWN_CONNECTED, /* now, or once: it may have been reset or shut down since */
+	OWN_CLOSED,    /* never connected: idle, or what it tried has failed */
+};
+
+/* Returns 0 or -errno. */
+int own_progress(int fd, enum own_progress *ret_progress);
+
 /* True when the descriptor still is that socket. */
 bool own_is(int fd, uint64_t cookie);
 

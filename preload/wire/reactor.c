@@ -1,108 +1,84 @@
 #include "wire/reactor.h"
 
 #include "base/clock.h"
+#include "wire/agenda.h"
 #include "wire/contests.h"
+#include "wire/places.h"
 #include "wire/report.h"
+#include "wire/watch.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* The thread stays this long after the last contest, so that one after another share it. */
 #define LINGER_NS CLOCK_NS_PER_S
 
-/* Eight attempts each, the default limit; what does not fit is looked at every tick instead. */
-#define WATCHED_MAX (CONTESTS_MAX * 8)
+/*
+ * To wait for many sockets costs about this for each of them, however few are ready. So where there
+ * are many, those that get ready are looked at in batches, and half of the time is left to others.
+ */
+#define WAIT_COST_NS 150
+#define BATCH_FROM 128
 
 /* Its own frames are small; the C library's thread-local storage lies on the stack as well. */
 #define STACK_BYTES (256 * 1024)
 
-/* Protected by the contests' lock. */
-static bool running;
-static uint64_t longest_sleep_ns;
+static bool running; /* under the contests' lock */
+static _Atomic uint64_t longest_sleep_ns;
 
-/* The reactor's own. */
-static struct pollfd watched[WATCHED_MAX];
-static struct watch {
-	struct contest *contest;
-	uint32_t generation;
-} watched_for[WATCHED_MAX];
-
-static size_t watch_attempts(struct contest *contest, size_t count)
+uint64_t reactor_tick_ns(void)
 {
-	for (unsigned i = 0; i < contest->race.next && count < WATCHED_MAX; i++) {
-		/* The thread that waits in connect() sees what happens to the seated one. */
-		if (contest->race.attempts[i].state != RACE_RUNNING ||
-		    (i == contest->seat && !contest->unattended))
-			continue;
-		watched[count] = (struct pollfd){.fd = contest->attempts[i].fd, .events = POLLOUT};
-		watched_for[count] = (struct watch){contest, contest->generation};
-		count++;
-	}
-	return count;
+	return atomic_load_explicit(&longest_sleep_ns, memory_order_relaxed);
 }
 
-static void mark_touched(size_t count)
+static void look_at_ready(unsigned count, uint64_t now_ns)
 {
-	for (size_t i = 0; i < count; i++)
-		if (watched[i].revents != 0 &&
-		    watched_for[i].contest->generation == watched_for[i].generation)
-			watched_for[i].contest->touched = true;
-}
+	unsigned at = 0;
+	uint64_t id;
 
-/*
- * A contest whose thread will not come for the outcome soon, because its socket was closed under
- * it, or did not come, because it was cancelled or left by siglongjmp(): told in its place.
- */
-static bool wants_telling(const struct contest *contest, uint64_t now_ns)
-{
-	if (!report_is_due(contest))
-		return false;
-	return contest->outcome == CONTEST_LEFT || now_ns - contest->settled_ns > LINGER_NS / 2;
-}
+	while ((id = watch_next(count, &at)) != 0) {
+		struct contest *contest = places_by_id(id);
 
-static struct contest *look_at_all(uint64_t now_ns, uint64_t *ret_until_ns, size_t *ret_count)
-{
-	struct contest *table = contests_table();
-	struct contest *untold = NULL;
-
-	*ret_until_ns = clock_add_ns(now_ns, longest_sleep_ns);
-	*ret_count = 0;
-	for (size_t i = 0; i < CONTESTS_MAX; i++) {
-		struct contest *contest = &table[i];
-
-		if (contest->state == CONTEST_OPEN &&
-		    (contest->touched || now_ns >= contest->due_ns))
+		if (contest != NULL)
 			contest_look(contest, now_ns);
-		if (wants_telling(contest, now_ns))
-			untold = contest;
-		if (contest->state != CONTEST_OPEN)
-			continue;
-		if (contest->due_ns < *ret_until_ns)
-			*ret_until_ns = contest->due_ns;
-		*ret_count = watch_attempts(contest, *ret_count);
 	}
-	return untold;
+}
+
+static uint64_t next_look_ns(uint64_t now_ns)
+{
+	const struct contest *first = agenda_first();
+	uint64_t until_ns = clock_add_ns(now_ns, reactor_tick_ns());
+
+	if (first != NULL && first->due_ns < until_ns)
+		until_ns = first->due_ns;
+	return until_ns;
+}
+
+static void nap(long ns)
+{
+	(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = ns}, NULL);
 }
 
 static void *run(void *unused)
 {
 	uint64_t busy_ns = clock_now_ns();
-	size_t count = 0;
+	unsigned count = 0, ready = 0;
 
 	(void)unused;
 	(void)pthread_setname_np(pthread_self(), "libhe");
 	for (;;) {
 		struct quiet quiet;
 		struct contest *untold;
-		struct timespec sleep;
 		uint64_t now_ns, until_ns;
-		int ready;
 
 		contests_lock(&quiet);
 		now_ns = clock_now_ns();
-		mark_touched(count);
-		untold = look_at_all(now_ns, &until_ns, &count);
+		if (ready > 0)
+			look_at_ready(count, now_ns);
+		ready = 0;
+		agenda_run(now_ns);
+		untold = places_untold(now_ns);
 		if (untold != NULL) {
 			report_and_unlock(untold, &quiet);
 			continue;
@@ -114,15 +90,14 @@ static void *run(void *unused)
 			contests_unlock(&quiet);
 			return NULL;
 		}
+		until_ns = next_look_ns(now_ns);
+		agenda_sleeps_until(until_ns);
+		count = watch_copy();
 		contests_unlock(&quiet);
 
-		sleep = clock_until(now_ns, until_ns);
-		ready = ppoll(watched, count, &sleep, NULL);
-		/* Refused (a lowered RLIMIT_NOFILE, seccomp): then look again every tick. */
-		if (ready < 0)
-			(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &sleep, NULL);
-		if (ready <= 0)
-			count = 0;
+		if (count >= BATCH_FROM)
+			nap(count * WAIT_COST_NS);
+		ready = watch_wait(count, clock_now_ns(), until_ns);
 	}
 }
 
@@ -159,12 +134,11 @@ int reactor_ensure(uint64_t tick_ns, const sigset_t *mask)
 	pthread_t thread;
 	int r;
 
-	longest_sleep_ns = tick_ns;
+	atomic_store_explicit(&longest_sleep_ns, tick_ns, memory_order_relaxed);
 	if (running)
 		return 0;
 	if (may_be_handler(mask))
 		return -EWOULDBLOCK;
-
 	r = pthread_attr_init(&attributes);
 	if (r != 0)
 		return -r;
@@ -182,4 +156,5 @@ int reactor_ensure(uint64_t tick_ns, const sigset_t *mask)
 void reactor_after_fork(void)
 {
 	running = false;
+	watch_clear();
 }

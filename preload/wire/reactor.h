@@ -1,10 +1,11 @@
 /*
  * wire/reactor: the background thread that starts the attempts that are due and sees to those that
  * run. One per process, started by the first contest, all signals blocked, no malloc, gone about
- * a second after the last contest. It has no descriptor of its own: it waits in ppoll().
+ * a second after the last contest. It has no descriptor of its own: it waits in ppoll()
+ * (wire/watch).
  *
- * It is never woken: it sleeps at most one tick, and no contest needs it sooner than that after it
- * began. So a healthy connection costs no switch to another thread.
+ * It sleeps at most one tick, and no contest needs it sooner than that after it began: so a healthy
+ * connection wakes nobody.
  */
 #ifndef WIRE_REACTOR_H
 #define WIRE_REACTOR_H
@@ -19,6 +20,9 @@
  * -EWOULDBLOCK when this may be a signal handler, where pthread_create() is not allowed.
  */
 int reactor_ensure(uint64_t tick_ns, const sigset_t *mask);
+
+/* What reactor_ensure() was told last; with the lock held, or roughly. */
+uint64_t reactor_tick_ns(void);
 
 /* In a forked child, which has no reactor; with the lock held. */
 void reactor_after_fork(void);

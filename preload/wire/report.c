@@ -4,6 +4,15 @@
 #include "base/note.h"
 #include "wire/contests.h"
 
+/* 0: the error is the program's to read, and stays where it is. */
+static void report_error(struct note *note, int error)
+{
+	if (error != 0)
+		note_error(note, error);
+	else
+		note_text(note, "failed");
+}
+
 static void report_attempt(struct note *note, const struct contest *contest, unsigned i)
 {
 	const struct race_attempt *attempt = &contest->race.attempts[i];
@@ -27,9 +36,20 @@ static void report_attempt(struct note *note, const struct contest *contest, uns
 	if (attempt->state == RACE_CONNECTED)
 		note_text(note, "connected");
 	else
-		note_error(note, attempt->error);
+		report_error(note, attempt->error);
 	note_text(note, " after ");
 	note_ms(note, attempt->ended_ns - attempt->started_ns);
+}
+
+/* How those were found who wait for a number on which another socket was put. */
+static const char *waiters_text(enum contest_waiters known)
+{
+	switch (known) {
+	case WAITERS_RECORD: return " (waiters: epoll record)";
+	case WAITERS_FDINFO: return " (waiters: fdinfo)";
+	case WAITERS_POLL: return " (waiters: poll)";
+	default: return " (waiters: none)";
+	}
 }
 
 static void report_contest(struct note *note, const struct contest *contest)
@@ -49,10 +69,12 @@ static void report_contest(struct note *note, const struct contest *contest)
 		addr_format(&contest->attempts[contest->winner].addr, text);
 		note_text(note, "; winner ");
 		note_text(note, text);
+		if (contest->unattended && contest->seat != 0)
+			note_text(note, waiters_text(contest->known));
 		break;
 	case CONTEST_LOST:
 		note_text(note, "; no winner: ");
-		note_error(note, contest->error);
+		report_error(note, contest->error);
 		break;
 	case CONTEST_LEFT: note_text(note, "; left to the program"); break;
 	}

@@ -121,7 +121,7 @@ one_place() {
 	names=$(sed -n '/global:/,/local:/s/^\t\t\([a-z0-9_]*\);$/\1/p' \
 		"$ROOT/preload/edge/exports.map" | paste -sd'|')
 	[[ -n $names ]]
-	run only_in "$ROOT" "(^|[^A-Za-z0-9_.>])($names) *\\(" preload/edge/hooks.c preload/base/libc.c
+	run only_in "$ROOT" "(^|[^A-Za-z0-9_.>])($names) *\\(" preload/edge/hooks.c preload/edge/waits.c preload/base/libc.c
 	printf '%s\n' "$output"
 	[[ -z $output ]]
 }

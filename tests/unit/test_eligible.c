@@ -19,7 +19,6 @@ static void test_eligible_table_rows_are_judged_as_written(void)
 	    {"fresh", {FRESH}, {0}, ELIGIBLE},
 	    {"fresh, marked", {FRESH}, {.any_port = true}, ELIGIBLE},
 	    {"MPTCP", {.protocol = IPPROTO_MPTCP, .idle = true}, {0}, ELIGIBLE},
-	    {"non-blocking", {FRESH, .nonblocking = true}, {0}, PASS_NONBLOCKING},
 	    {"connected", {.protocol = IPPROTO_TCP}, {0}, PASS_NOT_IDLE},
 	    {"bound to a port", {FRESH, .bound_port = 1}, {0}, PASS_BOUND_PORT},
 	    {"bound to port 65535", {FRESH, .bound_port = 65535}, {0}, PASS_BOUND_PORT},
@@ -30,16 +29,12 @@ static void test_eligible_table_rows_are_judged_as_written(void)
 	    {"bound, address only", {FRESH, .bound = {.family = AF_INET6}}, {0}, ELIGIBLE},
 	    {"fast open", {FRESH, .fast_open = true}, {0}, PASS_FAST_OPEN},
 	    {"repair", {FRESH, .repairing = true}, {0}, PASS_REPAIRING},
-	    {"in an epoll set", {FRESH}, {.in_epoll = true}, PASS_IN_EPOLL},
 	    {"has a second number", {FRESH}, {.shared = true}, PASS_SHARED},
+	    {"non-blocking", {FRESH, .nonblocking = true}, {0}, ELIGIBLE},
 	    {"options", {FRESH, .max_segment = 900, .window_clamp = 9000}, {0}, ELIGIBLE},
 	    /* The mark excuses the port and nothing else. */
 	    {"fast open, marked", {FRESH, .fast_open = true}, {.any_port = true}, PASS_FAST_OPEN},
 	    {"repair, marked", {FRESH, .repairing = true}, {.any_port = true}, PASS_REPAIRING},
-	    {"in an epoll set, marked",
-	     {FRESH, .bound_port = 9},
-	     {.any_port = true, .in_epoll = true},
-	     PASS_IN_EPOLL},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -1,0 +1,249 @@
+#include "wire/interests.h"
+
+#include "base/libc.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+/* Both are hashed; values beyond the first few hundred share places, which costs a comparison. */
+#define BUCKETS 4096
+
+/* What the kernel keeps of a one-shot registration that has reported. */
+#define DISARMED_BITS ((uint32_t)(EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE))
+
+static struct interest table[INTERESTS_MAX];
+static uint32_t used;                    /* entries that were ever in use */
+static uint32_t free_first;              /* list by next_of_fd */
+static _Atomic uint32_t by_fd[BUCKETS];  /* index plus 1 of the first; 0: none */
+static _Atomic uint32_t by_key[BUCKETS]; /* likewise */
+
+static _Atomic uint32_t *fd_bucket(int fd)
+{
+	return &by_fd[(unsigned)fd % BUCKETS];
+}
+
+static _Atomic uint32_t *key_bucket(int set, uint64_t data)
+{
+	uint64_t mixed =
+	    (data ^ (data >> 32) ^ (uint64_t)(unsigned)set << 20) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &by_key[(mixed >> 40) % BUCKETS];
+}
+
+static uint32_t first_of(const _Atomic uint32_t *bucket)
+{
+	return atomic_load_explicit(bucket, memory_order_relaxed);
+}
+
+static void set_first(_Atomic uint32_t *bucket, uint32_t index)
+{
+	atomic_store_explicit(bucket, index, memory_order_relaxed);
+}
+
+bool interests_may_have(int fd)
+{
+	return fd >= 0 && first_of(fd_bucket(fd)) != 0;
+}
+
+bool interests_may_know(int set, uint64_t data)
+{
+	return first_of(key_bucket(set, data)) != 0;
+}
+
+static void enter_key(struct interest *interest)
+{
+	_Atomic uint32_t *bucket = key_bucket(interest->set, interest->data);
+
+	interest->next_of_key = first_of(bucket);
+	set_first(bucket, (uint32_t)(interest - table) + 1);
+}
+
+static void leave_key(const struct interest *interest)
+{
+	_Atomic uint32_t *bucket = key_bucket(interest->set, interest->data);
+	uint32_t index = first_of(bucket), self = (uint32_t)(interest - table) + 1;
+
+	if (index == self) {
+		set_first(bucket, interest->next_of_key);
+		return;
+	}
+	while (table[index - 1].next_of_key != self)
+		index = table[index - 1].next_of_key;
+	table[index - 1].next_of_key = interest->next_of_key;
+}
+
+static void leave_fd(const struct interest *interest)
+{
+	_Atomic uint32_t *bucket = fd_bucket(interest->fd);
+	uint32_t index = first_of(bucket), self = (uint32_t)(interest - table) + 1;
+
+	if (index == self) {
+		set_first(bucket, interest->next_of_fd);
+		return;
+	}
+	while (table[index - 1].next_of_fd != self)
+		index = table[index - 1].next_of_fd;
+	table[index - 1].next_of_fd = interest->next_of_fd;
+}
+
+static void drop(struct interest *interest)
+{
+	leave_key(interest);
+	leave_fd(interest);
+	interest->next_of_fd = free_first;
+	free_first = (uint32_t)(interest - table) + 1;
+}
+
+static struct interest *allocate(void)
+{
+	struct interest *interest;
+
+	if (free_first == 0)
+		return used < INTERESTS_MAX ? &table[used++] : NULL;
+	interest = &table[free_first - 1];
+	free_first = interest->next_of_fd;
+	return interest;
+}
+
+/* The next one of `fd` from `index` on, which is one of its bucket. */
+static struct interest *of_fd(int fd, uint32_t index)
+{
+	while (index != 0 && table[index - 1].fd != fd)
+		index = table[index - 1].next_of_fd;
+	return index == 0 ? NULL : &table[index - 1];
+}
+
+static struct interest *first_of_fd(int fd)
+{
+	return of_fd(fd, first_of(fd_bucket(fd)));
+}
+
+static struct interest *of_set(int set, int fd)
+{
+	struct interest *interest = first_of_fd(fd);
+
+	while (interest != NULL && interest->set != set)
+		interest = of_fd(fd, interest->next_of_fd);
+	return interest;
+}
+
+bool interests_have(int fd)
+{
+	return first_of_fd(fd) != NULL;
+}
+
+static void add(int set, int fd, uint64_t cookie, const struct epoll_event *event)
+{
+	struct interest *interest = allocate();
+	_Atomic uint32_t *bucket = fd_bucket(fd);
+
+	if (interest == NULL)
+		return;
+	*interest = (struct interest){.set = set,
+	                              .fd = fd,
+	                              .events = event->events,
+	                              .data = event->data.u64,
+	                              .cookie = cookie,
+	                              .next_of_fd = first_of(bucket)};
+	set_first(bucket, (uint32_t)(interest - table) + 1);
+	enter_key(interest);
+}
+
+void interests_note(int set, int operation, int fd, uint64_t cookie,
+                    const struct epoll_event *event)
+{
+	struct interest *interest = of_set(set, fd);
+
+	if (operation == EPOLL_CTL_DEL) {
+		if (interest != NULL)
+			drop(interest);
+		return;
+	}
+	if (interest == NULL) {
+		if (operation == EPOLL_CTL_ADD)
+			add(set, fd, cookie, event);
+		return;
+	}
+	leave_key(interest);
+	interest->events = event->events;
+	interest->data = event->data.u64;
+	interest->cookie = cookie;
+	interest->disarmed = false;
+	enter_key(interest);
+}
+
+struct interest *interests_find(int set, uint64_t data)
+{
+	uint32_t index = first_of(key_bucket(set, data));
+
+	while (index != 0 && (table[index - 1].set != set || table[index - 1].data != data))
+		index = table[index - 1].next_of_key;
+	return index == 0 ? NULL : &table[index - 1];
+}
+
+void interests_forget(int fd)
+{
+	struct interest *interest;
+
+	while ((interest = first_of_fd(fd)) != NULL)
+		drop(interest);
+}
+
+void interests_detach(int fd)
+{
+	struct interest *interest = first_of_fd(fd);
+
+	while (interest != NULL) {
+		struct interest *next = of_fd(fd, interest->next_of_fd);
+
+		/* The set was closed, or is another one by now; a muted exclusive one is out. */
+		if (libc_epoll_ctl(interest->set, EPOLL_CTL_DEL, fd, NULL) < 0 &&
+		    (interest->events & EPOLLEXCLUSIVE) == 0)
+			drop(interest);
+		interest = next;
+	}
+}
+
+int interests_attach(int fd, uint64_t cookie)
+{
+	struct interest *interest = first_of_fd(fd);
+
+	for (; interest != NULL; interest = of_fd(fd, interest->next_of_fd)) {
+		struct epoll_event event = {.events = interest->events, .data.u64 = interest->data};
+
+		if (interest->disarmed)
+			event.events &= DISARMED_BITS;
+		if (libc_epoll_ctl(interest->set, EPOLL_CTL_ADD, fd, &event) < 0 && errno != EEXIST)
+			return -errno;
+		interest->cookie = cookie;
+	}
+	return 0;
+}
+
+void interests_mute(int fd)
+{
+	struct interest *interest = first_of_fd(fd);
+
+	for (; interest != NULL; interest = of_fd(fd, interest->next_of_fd)) {
+		/* It reports once more, which is hidden, too, and is quiet then. */
+		struct epoll_event event = {.events = EPOLLONESHOT, .data.u64 = interest->data};
+		/* These the kernel does not change. Neither can the program. */
+		bool exclusive = (interest->events & EPOLLEXCLUSIVE) != 0;
+
+		(void)libc_epoll_ctl(interest->set, exclusive ? EPOLL_CTL_DEL : EPOLL_CTL_MOD, fd,
+		                     &event);
+	}
+}
+
+void interests_clear(void)
+{
+	for (size_t i = 0; i < BUCKETS; i++) {
+		if (first_of(&by_fd[i]) != 0)
+			set_first(&by_fd[i], 0);
+		if (first_of(&by_key[i]) != 0)
+			set_first(&by_key[i], 0);
+	}
+	used = 0;
+	free_first = 0;
+}

@@ -1,0 +1,83 @@
+#include "wire/launch.h"
+
+#include "base/clock.h"
+#include "base/libc.h"
+#include "wire/contests.h"
+#include "wire/dial.h"
+#include "wire/report.h"
+
+#include <errno.h>
+
+/* What the kernel says at once when it finds no way to an address; another one may have one. */
+static bool is_no_way(int error)
+{
+	return error == ENETUNREACH || error == EHOSTUNREACH || error == ENETDOWN ||
+	       error == EHOSTDOWN || error == EADDRNOTAVAIL || error == EACCES || error == EPERM ||
+	       error == ECONNREFUSED;
+}
+
+/*
+ * The own attempt failed before anything runs on the number, and the program is in our hands: all
+ * that is needed for the next one is done now. Returns what connect() says.
+ */
+static int replace_at_once(struct contest *contest, int error)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	if (contest->known < WAITERS_POLL)
+		contest->known = WAITERS_POLL; /* nobody waits for a socket that does nothing */
+	contest_seat_refused(contest, error, now_ns);
+	contest_look(contest, now_ns);
+	while (contest->state == CONTEST_OPEN && contest->race.running == 0 &&
+	       contest->race.next == contest->race.ready)
+		contest_feed(contest, now_ns);
+	if (contest->state == CONTEST_OPEN && contest->seat == 0)
+		contest_leave(contest, now_ns); /* no other socket could stand in */
+	if (contest->state == CONTEST_OPEN || contest->outcome == CONTEST_WON)
+		return -EINPROGRESS;
+	return -error;
+}
+
+int launch(const struct contest_request *request, const struct sockaddr *sa, socklen_t len)
+{
+	uint64_t now_ns = clock_now_ns();
+	/* The first attempt is on its way before anything else is made ready. */
+	int error = libc_connect(request->own.fd, sa, len) == 0 ? 0 : errno;
+	enum own_progress progress = OWN_CLOSED;
+	struct quiet quiet;
+	struct contest *contest;
+	int r = -error;
+
+	if (error != EINPROGRESS && !is_no_way(error))
+		return r;
+	/* One on this machine has connected already: nothing is left to be raced. */
+	if (error == EINPROGRESS &&
+	    (own_progress(request->own.fd, &progress) < 0 || progress == OWN_CONNECTED))
+		return r;
+	if (!contests_may_open())
+		return r;
+	contests_lock(&quiet);
+	contest = contests_open(request, false, &quiet, now_ns);
+	if (contest == NULL) {
+		contests_unlock(&quiet);
+		return r;
+	}
+	if (error != EINPROGRESS)
+		r = replace_at_once(contest, error);
+	else if (progress == OWN_CLOSED)
+		contest_look(contest, clock_now_ns());
+	report_and_unlock(contest, &quiet);
+	return r;
+}
+
+int launch_again(struct contest *contest, const struct quiet *quiet, uint64_t now_ns)
+{
+	bool goes_on;
+
+	contest_know(contest, WAITERS_POLL, now_ns);
+	/* Its socket may have failed, and no other stand on the number yet. */
+	goes_on = contest->state == CONTEST_OPEN &&
+	          contest->race.attempts[contest->seat].state == RACE_FAILED;
+	report_and_unlock(contest, quiet);
+	return goes_on ? -EALREADY : DIAL_IMPOSSIBLE;
+}

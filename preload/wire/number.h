@@ -1,0 +1,80 @@
+/*
+ * wire/number: what the program does to a number that races, and what it may be told about it. Each
+ * takes the contests' lock itself and ends at once when nothing races on the number.
+ *
+ * Safe in: threads, signal handlers, fork, cancellation. Not for a vfork() child: number_races()
+ * says no there.
+ */
+#ifndef WIRE_NUMBER_H
+#define WIRE_NUMBER_H
+
+#include "base/quiet.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+/* Whether a race may run on the number, in this process. One load when none does anywhere. */
+bool number_races(int fd);
+
+/* Whether number_let_go() has anything to do for the number. Two loads. */
+bool number_matters(int fd);
+
+/*
+ * Holds the race on the number still, so that a call that changes the socket or its flags comes
+ * either before or after another socket takes its place. Returns whether one runs; then
+ * number_release() is to follow.
+ */
+bool number_hold(int fd, struct quiet *ret_quiet);
+void number_release(const struct quiet *quiet);
+
+/* Within number_hold(): a call of the program has changed something that the race must know of. */
+void number_chose_hops(int fd);
+void number_blocks(int fd);           /* O_NONBLOCK was cleared */
+void number_copied(int fd, int copy); /* both are the program's numbers for the socket now */
+
+/* The program closes the numbers from `first` to `last`, or puts something else on them. */
+void number_let_go(unsigned first, unsigned last);
+
+/* Gives up the race on the number, which stays what it is. */
+void number_stand_down(int fd);
+
+/*
+ * The epoll_ctl() of the program, which is made here: registrations of TCP sockets that are not
+ * connected, or that race, are remembered. Returns as epoll_ctl().
+ */
+int number_control(int set, int operation, int fd, struct epoll_event *event);
+
+/* What a wait of the program may make of a readiness of the number. */
+enum number_readiness {
+	NUMBER_TRUE,   /* it is the program's to know; so for every number that does not race */
+	NUMBER_HIDDEN, /* a race goes on behind it: nothing has happened yet */
+	NUMBER_MOVED,  /* another socket is there now: to be asked again */
+};
+
+/* A wait of the program that asks us afterwards, and knows the number, begins. */
+void number_wait(int fd);
+
+/* It found the number ready. Looks after the race, and tells what that means. */
+enum number_readiness number_judge(int fd);
+
+/*
+ * Until when a wait is not to see the number at all, as its socket has failed and the next one may
+ * not start yet: at most as long as that takes, or 0.
+ */
+uint64_t number_muted_until(int fd);
+
+/*
+ * Takes what was hidden from the program, or what a set had reported before another socket took the
+ * number, out of `count` events of `set`. Returns how many are left.
+ */
+int number_filter(int set, struct epoll_event *events, int count);
+
+/*
+ * A wait of the program does what only its own thread may do, or what nobody else knows of: makes
+ * sockets that races lack, and starts what the reactor sleeps over. Returns until when it may sleep
+ * before it comes again; CLOCK_NEVER when no race will need that.
+ */
+uint64_t number_tend(void);
+
+#endif

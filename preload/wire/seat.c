@@ -1,0 +1,137 @@
+#include "wire/seat.h"
+
+#include "base/libc.h"
+#include "wire/contests.h"
+#include "wire/graft.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdatomic.h>
+
+static atomic_uint moves;
+
+unsigned seat_moves(void)
+{
+	return atomic_load_explicit(&moves, memory_order_relaxed);
+}
+
+struct attempt seat_of(const struct contest *contest)
+{
+	struct attempt seated = contest->attempts[contest->seat];
+
+	if (seated.fd < 0)
+		seated.fd = contest->numbers[0].fd;
+	return seated;
+}
+
+bool seat_keep_numbers(struct contest *contest)
+{
+	uint64_t cookie = contest->attempts[contest->seat].cookie;
+
+	for (unsigned i = contest->number_count; i-- > 0;)
+		if (!own_is(contest->numbers[i].fd, cookie))
+			contests_drop_number(contest, i);
+	return contest->number_count > 0;
+}
+
+int seat_place(struct contest *contest, unsigned next)
+{
+	struct attempt *seated = &contest->attempts[contest->seat];
+	int r = 0;
+
+	if (!seat_keep_numbers(contest))
+		return -ESTALE;
+	if (seated->fd < 0)
+		r = attempt_adopt(seated, contest->numbers[0].fd);
+	if (r == 0)
+		r = graft_prepare(&contest->own, seated, &contest->attempts[next]);
+	if (r < 0)
+		return r;
+
+	r = graft_place(contest->numbers[0].fd, seated, &contest->attempts[next]);
+	if (r < 0)
+		return r;
+	/* What does not take it any more keeps the old socket, as a copy that nobody knows would.
+	 */
+	for (unsigned i = contest->number_count; i-- > 1;)
+		if (graft_place(contest->numbers[i].fd, seated, &contest->attempts[next]) < 0)
+			contests_drop_number(contest, i);
+	atomic_fetch_add_explicit(&moves, 1, memory_order_relaxed);
+	contest->seat = next;
+	contest->attempts[next].seated = true;
+	contest->hidden = false;
+	return 0;
+}
+
+/* Touches no state, because a forked child may share the socket. */
+static void wake_pollers(const struct attempt *attempt)
+{
+	int lowat = 0;
+	socklen_t len = sizeof(lowat);
+
+	if (getsockopt(attempt->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, &len) == 0)
+		(void)libc_setsockopt(attempt->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, len);
+}
+
+static void wake_connecting(const struct attempt *attempt)
+{
+	static const int least = 1;
+
+	if (libc_shutdown(attempt->fd, SHUT_RDWR) == 0 || errno != EBUSY)
+		return;
+	/*
+	 * Some kernels of 2023 (6.4 to 6.5, and stable ones of that summer) refuse to shut a socket
+	 * down while a thread waits in connect(). There it ends at its next retransmission instead,
+	 * after a second at most.
+	 */
+	(void)libc_setsockopt(attempt->fd, IPPROTO_TCP, TCP_SYNCNT, &least, sizeof(least));
+	(void)libc_setsockopt(attempt->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &least, sizeof(least));
+}
+
+void seat_wake(const struct contest *contest)
+{
+	for (unsigned i = 0; i < contest->race.next; i++) {
+		const struct attempt *attempt = &contest->attempts[i];
+
+		if (!attempt->seated || attempt->fd < 0 || i == contest->seat)
+			continue;
+		if (!contest->unattended && contest->race.attempts[i].state == RACE_RUNNING)
+			wake_connecting(attempt);
+		else
+			wake_pollers(attempt);
+	}
+}
+
+/* The kernel rounds what is set: only a value as it is read back can be compared. */
+static bool read_send_timeout(int fd, struct timeval *ret_timeout)
+{
+	socklen_t len = sizeof(*ret_timeout);
+
+	return getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, ret_timeout, &len) == 0;
+}
+
+void seat_cut_send_timeout(struct contest *contest, const struct timeval *left)
+{
+	int fd = seat_of(contest).fd;
+
+	contest->send_timeout_is_cut =
+	    read_send_timeout(fd, &contest->send_timeout) &&
+	    libc_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, left, sizeof(*left)) == 0 &&
+	    read_send_timeout(fd, &contest->send_timeout_cut);
+}
+
+void seat_restore_send_timeout(struct contest *contest)
+{
+	struct timeval present;
+	int fd;
+
+	if (!contest->send_timeout_is_cut)
+		return;
+	contest->send_timeout_is_cut = false;
+	fd = seat_of(contest).fd;
+	if (read_send_timeout(fd, &present) && present.tv_sec == contest->send_timeout_cut.tv_sec &&
+	    present.tv_usec == contest->send_timeout_cut.tv_usec)
+		(void)libc_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &contest->send_timeout,
+		                      sizeof(contest->send_timeout));
+}

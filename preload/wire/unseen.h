@@ -1,0 +1,19 @@
+/*
+ * wire/unseen: registrations in the program's epoll sets that no hook saw, because they were made
+ * by a raw system call or an io_uring. The kernel lists them in /proc/self/fdinfo (proc(5)).
+ *
+ * A file is opened for that, which takes the lowest number for a moment: so it is only done by the
+ * program's own thread, at the beginning of a wait.
+ *
+ * Safe in: threads, signal handlers, fork; cancellation is disabled inside.
+ */
+#ifndef WIRE_UNSEEN_H
+#define WIRE_UNSEEN_H
+
+/*
+ * Finds what `set`, which the program is about to wait on, knows of numbers that race and of which
+ * nobody knows who waits for them.
+ */
+void unseen_find(int set);
+
+#endif

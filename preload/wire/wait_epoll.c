@@ -1,0 +1,77 @@
+#include "wire/wait.h"
+
+#include "base/clock.h"
+#include "base/libc.h"
+#include "wire/contests.h"
+#include "wire/number.h"
+#include "wire/patience.h"
+#include "wire/unseen.h"
+
+/* Which of the three calls it is, and what all of them are given. */
+struct epoll_call {
+	enum { EPOLL_PLAIN, EPOLL_P, EPOLL_P2 } kind;
+	int set;
+	struct epoll_event *events;
+	int max;
+	const sigset_t *mask;
+};
+
+static int ask(const struct epoll_call *call, const struct patience *patience)
+{
+	struct timespec room;
+
+	switch (call->kind) {
+	case EPOLL_PLAIN:
+		return libc_epoll_wait(call->set, call->events, call->max, patience_ms(patience));
+	case EPOLL_P:
+		return libc_epoll_pwait(call->set, call->events, call->max, patience_ms(patience),
+		                        call->mask);
+	default:
+		return libc_epoll_pwait2(call->set, call->events, call->max,
+		                         patience_timespec(patience, &room), call->mask);
+	}
+}
+
+static int wait_for(const struct epoll_call *call, struct patience patience)
+{
+	for (;;) {
+		int r;
+
+		if (contests_are_blind())
+			unseen_find(call->set);
+		patience.slice_ns = number_tend();
+		r = ask(call, &patience);
+		if (r > 0)
+			r = number_filter(call->set, call->events, r);
+		if (r != 0 || patience_ended(&patience))
+			return r;
+	}
+}
+
+int wait_epoll(int set, struct epoll_event *events, int max, int timeout_ms)
+{
+	struct epoll_call call = {EPOLL_PLAIN, set, events, max, NULL};
+
+	if (!contests_are_prepared())
+		return libc_epoll_wait(set, events, max, timeout_ms);
+	return wait_for(&call, patience_from_ms(timeout_ms));
+}
+
+int wait_epoll_p(int set, struct epoll_event *events, int max, int timeout_ms, const sigset_t *mask)
+{
+	struct epoll_call call = {EPOLL_P, set, events, max, mask};
+
+	if (!contests_are_prepared())
+		return libc_epoll_pwait(set, events, max, timeout_ms, mask);
+	return wait_for(&call, patience_from_ms(timeout_ms));
+}
+
+int wait_epoll_p2(int set, struct epoll_event *events, int max, const struct timespec *timeout,
+                  const sigset_t *mask)
+{
+	struct epoll_call call = {EPOLL_P2, set, events, max, mask};
+
+	if (!contests_are_prepared() || !patience_takes(timeout))
+		return libc_epoll_pwait2(set, events, max, timeout, mask);
+	return wait_for(&call, patience_from_timespec(timeout));
+}

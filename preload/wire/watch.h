@@ -1,0 +1,46 @@
+/*
+ * wire/watch: the sockets that the reactor waits for: those of attempts that run beside the
+ * program's own. It waits in ppoll() on a copy of this table, so that a race needs no descriptor
+ * but its sockets, and the program finds none that it could close.
+ *
+ * The own socket is not among them: the program waits for that itself. So a race that is healthy
+ * has nothing here.
+ *
+ * Called with the contests' lock held, watch_wait() excepted.
+ * Safe in: threads, signal handlers, fork, cancellation (disabled by the caller).
+ */
+#ifndef WIRE_WATCH_H
+#define WIRE_WATCH_H
+
+#include "wire/attempt.h"
+
+#include <stdint.h>
+
+/*
+ * Four attempts each of the most contests that there can be; one that does not fit is looked at
+ * when its contest is due. 2.5 MiB of .bss, of which a race or two use a page.
+ */
+#define WATCH_MAX 65536
+
+/* The socket of `attempt` is waited for until watch_remove(); `id` says whose it is. */
+void watch_add(struct attempt *attempt, uint64_t id);
+
+/* Before its number is closed. Does nothing when it is not watched. */
+void watch_remove(struct attempt *attempt);
+
+/* Copies what is to be waited for. Returns how many there are. For the reactor alone. */
+unsigned watch_copy(void);
+
+/*
+ * Waits until one of the `count` that were copied is ready, or `until_ns`. Returns how many are
+ * ready. For the reactor, without the lock.
+ */
+unsigned watch_wait(unsigned count, uint64_t now_ns, uint64_t until_ns);
+
+/* The id of the next ready one from `*at` on, or 0: no more. For the reactor. */
+uint64_t watch_next(unsigned count, unsigned *at);
+
+/* In a forked child. */
+void watch_clear(void);
+
+#endif
