@@ -88,7 +88,10 @@ demo: all $(B)/tests/blackhole $(B)/tests/greet $(B)/demo_names.so ## show what 
 $(B)/demo_names.so: $(B)/obj/tools/demo_names.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^ $(LIBS)
 
-tests: all $(UNIT_BIN) $(PROGRAM_BIN) $(B)/tests/fault.so
+tests: all $(UNIT_BIN) $(PROGRAM_BIN) $(B)/tests/fault.so $(B)/tests/soak
+
+$(B)/tests/soak: $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tests/soak/*.c)))
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/bench: $(B)/obj/tools/bench.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)

@@ -17,6 +17,9 @@
 #     unreachable   nftables in the server rejects TCP with ICMP "administratively prohibited"
 #     no route      a rule in the client, see lab_client_network
 #
+# More networks: words for the relay ("fd94::1:0/112=15") in the array LAB_POLICIES before lab_start,
+# and what routes and rules they need after it.
+#
 # A test that needs more names appends lines to "$LAB_DIR/hosts" (appends: a bind mount shows the file
 # that it was made from, not one that replaced it).
 
@@ -38,6 +41,8 @@ export LAB_RELAY
 
 # How long anything may take that should be done at once. Only a broken or very busy machine gets there.
 LAB_PATIENCE_MS=10000
+
+LAB_POLICIES=()
 
 # --- waiting --------------------------------------------------------------------------------------
 
@@ -240,7 +245,8 @@ lab_mount_files() {
 lab_link() {
 	local policies=("$LAB_GOOD6=$LAB_R6_MS" "$LAB_RST6=$LAB_R6_MS" "$LAB_ICMP6=$LAB_R6_MS"
 		"$LAB_GOOD4=$LAB_R4_MS" "$LAB_RST4=$LAB_R4_MS" "$LAB_ICMP4=$LAB_R4_MS"
-		"$LAB_DEAD6=drop" "$LAB_DEAD6B=drop" "$LAB_DEAD4=drop" "$LAB_DEAD4B=drop")
+		"$LAB_DEAD6=drop" "$LAB_DEAD6B=drop" "$LAB_DEAD4=drop" "$LAB_DEAD4B=drop"
+		"${LAB_POLICIES[@]}")
 	: >"$LAB_DIR/syns"
 	lab_detached lab_keep "${policies[@]}" </dev/null >"$LAB_DIR/relay.out" 2>"$LAB_DIR/relay.err" &
 	LAB_KEEPER_PID=$!

@@ -9,10 +9,11 @@
  * connection, a reset, an ICMP error) is left to the kernel behind the link, so that it takes a
  * round trip too.
  *
- *     relay SERVER_NETNS SYN_LOG [ADDRESS=MILLISECONDS | ADDRESS=drop]...
+ *     relay SERVER_NETNS SYN_LOG [ADDRESS[/BITS]=MILLISECONDS | ADDRESS[/BITS]=drop]...
  *
- * Started in the client's network namespace; SERVER_NETNS is a path such as /proc/<pid>/ns/net. An
- * address that is not named has the default round trip. "READY" on stdout says that both devices
+ * Started in the client's network namespace; SERVER_NETNS is a path such as /proc/<pid>/ns/net.
+ * With BITS, a multiple of 8, all addresses of that network are meant; the first that fits counts.
+ * An address that is not named has the default round trip. "READY" on stdout says that both devices
  * exist. Every TCP SYN of the client gets a line in SYN_LOG, lost ones too, because the log is how
  * a test counts and times connection attempts without asking the program under test:
  *
@@ -52,6 +53,7 @@ enum {
 /* IPv4 addresses are kept v4-mapped, so that there is one kind of address. */
 struct policy {
 	struct in6_addr address;
+	size_t n_bytes;   /* of the address that must be the same */
 	uint64_t hold_ns; /* half of the round trip */
 	bool drop;
 };
@@ -118,13 +120,34 @@ static bool same_address(const struct in6_addr *a, const struct in6_addr *b)
 	return memcmp(a, b, sizeof *a) == 0;
 }
 
+/* Reads ADDRESS or ADDRESS/BITS. */
+static bool policy_read_address(char *text, struct policy *policy)
+{
+	char *slash = strchr(text, '/');
+	struct in_addr ipv4;
+
+	policy->n_bytes = 0;
+	if (slash != NULL) {
+		*slash = '\0';
+		policy->n_bytes = (size_t)strtoul(slash + 1, NULL, 10) / 8;
+	}
+	if (inet_pton(AF_INET, text, &ipv4) == 1) {
+		policy->address = mapped(&ipv4);
+		policy->n_bytes += 12;
+	} else if (inet_pton(AF_INET6, text, &policy->address) != 1) {
+		return false;
+	}
+	if (slash == NULL)
+		policy->n_bytes = sizeof policy->address;
+	return policy->n_bytes <= sizeof policy->address;
+}
+
 /* Reads one ADDRESS=MILLISECONDS or ADDRESS=drop argument into the table. */
 static void policy_add(const char *argument)
 {
 	const char *equals = strchr(argument, '=');
 	struct policy *policy = &policies[n_policies];
-	char text[INET6_ADDRSTRLEN];
-	struct in_addr ipv4;
+	char text[INET6_ADDRSTRLEN + sizeof "/128"];
 	char *end;
 	double round_trip_ms;
 
@@ -135,9 +158,7 @@ static void policy_add(const char *argument)
 	memcpy(text, argument, (size_t)(equals - argument));
 	text[equals - argument] = '\0';
 
-	if (inet_pton(AF_INET, text, &ipv4) == 1)
-		policy->address = mapped(&ipv4);
-	else if (inet_pton(AF_INET6, text, &policy->address) != 1)
+	if (!policy_read_address(text, policy))
 		die(argument);
 
 	policy->drop = strcmp(equals + 1, "drop") == 0;
@@ -158,7 +179,7 @@ static const struct policy *policy_of(const struct in6_addr *address)
 	};
 
 	for (size_t i = 0; i < n_policies; i++)
-		if (same_address(&policies[i].address, address))
+		if (memcmp(&policies[i].address, address, policies[i].n_bytes) == 0)
 			return &policies[i];
 	return &unnamed;
 }
