@@ -107,6 +107,19 @@ static void draw_wait(uint64_t *random, struct plan *plan)
 	plan->slice_ms = slices[draw(random, 5)];
 }
 
+/*
+ * An ICMP error of IPv4 stays in the error queue of its socket, and AF_UNSPEC does not empty it: what
+ * connects on that socket again is reported as failed, and has not.
+ */
+static void reconcile_prohibited(struct plan *plan)
+{
+	const struct address *requested = &names_at(plan->name)->at[plan->requested];
+
+	if (requested->kind == PROHIBITED && requested->sa.ss_family == AF_INET &&
+	    plan->action == UNSPEC_AND_AGAIN)
+		plan->action = UNSPEC;
+}
+
 /* What the kinds of waiting can not do is replaced; nothing is drawn for it. */
 static void reconcile(struct plan *plan)
 {
@@ -156,6 +169,7 @@ static void reconcile(struct plan *plan)
 		plan->own_port = true;
 	if (!plan->own_port)
 		plan->requested = 0;
+	reconcile_prohibited(plan);
 }
 
 void plan_draw(uint64_t *random, struct plan *ret_plan)

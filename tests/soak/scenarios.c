@@ -181,6 +181,7 @@ static void own_start(struct race *race)
 
 	race_open(race);
 	error = race_connect(race);
+	step("number %zu: %s", race->plan.requested, strerrorname_np(error));
 	if (error != 0 && error != EINPROGRESS) {
 		race->error_taken = true;
 		race->error = error;
@@ -234,14 +235,14 @@ void scenario_own_race(struct race *race)
 static int walk_one(const struct race *first, size_t requested)
 {
 	struct race race;
-	int error;
+	int ready = WANT_OUT, error;
 
 	race_begin(&race, first->number, &first->plan);
 	race.plan.requested = requested;
 	own_start(&race);
 	if (!race.error_taken && race.plan.mode != BLOCKING)
-		(void)wait_for(&race, -1);
-	race_check_end(&race, WANT_OUT);
+		ready = wait_for(&race, -1);
+	race_check_end(&race, ready);
 	error = race_peer(&race, race.fd) != NULL ? 0 : race_expected(&race);
 	race_close(&race);
 	return error;
@@ -269,12 +270,14 @@ void scenario_walk(struct race *race)
 
 static _Noreturn void child_race(struct race *race)
 {
+	int ready = WANT_OUT;
+
 	/* Nobody watches here. */
 	alarm(60);
 	own_start(race);
 	if (!race->error_taken && race->plan.mode != BLOCKING)
-		(void)wait_for(race, -1);
-	race_check_end(race, WANT_OUT);
+		ready = wait_for(race, -1);
+	race_check_end(race, ready);
 	race_close(race);
 	_exit(0);
 }
@@ -306,6 +309,7 @@ void scenario_cancel(struct race *race)
 {
 	pthread_t thread;
 	void *result;
+	int ready = WANT_OUT;
 
 	simplify(&race->plan);
 	race->plan.mode = BLOCKING;
@@ -321,7 +325,7 @@ void scenario_cancel(struct race *race)
 		race->error_taken = race->error != 0 && race->error != EISCONN;
 	}
 	if (!race->error_taken)
-		(void)wait_for(race, -1);
-	race_check_end(race, WANT_OUT);
+		ready = wait_for(race, -1);
+	race_check_end(race, ready);
 	race_close(race);
 }
