@@ -81,7 +81,7 @@ $(B)/tests/%.so: $(B)/obj/tests/programs/%.o
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: demo bench tests unit check asan tsan
+.PHONY: demo bench soak tests unit check asan tsan
 demo: all $(B)/tests/blackhole $(B)/tests/greet $(B)/demo_names.so ## show what libhe does, on real programs
 	@HE_BUILD=$(B) tools/demo
 
@@ -98,6 +98,11 @@ $(B)/bench: $(B)/obj/tools/bench.o
 
 bench: tests $(B)/bench ## print what libhe costs, and how near real programs come to the ideal
 	HE_BUILD=$(B) tools/bench.bash
+
+RACES ?= 1000000
+SEED ?=
+soak: tests ## make RACES=1000000 random races, of SEED= or a fresh one, until one goes wrong
+	HE_BUILD=$(B) tests/soak/run --count $(RACES) $(SEED:%=--seed %)
 
 unit: tests ## run the unit tests
 	HE_BUILD=$(B) tests/run unit

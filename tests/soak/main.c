@@ -75,7 +75,7 @@ void count(enum count what)
 void step(const char *format, ...)
 {
 	struct worker *worker = worker_mine;
-	char text[160];
+	char text[300];
 	va_list arguments;
 	size_t at;
 	int n;

@@ -98,8 +98,11 @@ static void loop_select(struct loop *loop, int timeout_ms)
 static void loop_start(struct loop *loop, size_t i, uint64_t number, const struct plan *plan)
 {
 	struct race *race = &loop->races[i];
+	char text[256];
 	int error;
 
+	plan_tell(plan, text, sizeof(text));
+	step("member %zu: %s", i, text);
 	race_begin(race, number, plan);
 	race->plan.registered_before = false; /* in a set of its own, that is */
 	race_open(race);

@@ -166,7 +166,7 @@ struct worker {
 	_Atomic(uint64_t) race;        /* number + 1 of the one that runs; 0: none */
 	_Atomic(uint64_t) deadline_ns; /* when it must be over */
 	char plan[512];                /* what it does, for whoever finds it stuck */
-	char steps[2048];              /* and what it has done */
+	char steps[4096];              /* and what it has done */
 	_Atomic(size_t) steps_len;
 	pthread_t thread;
 };

@@ -1,0 +1,38 @@
+#!/usr/bin/env bats
+# Random races (tests/soak): 20,000 of them, fewer where a sanitizer makes everything slow. `make soak`
+# makes a million. What fails is printed with the command that makes it again.
+
+load helpers
+
+setup() {
+	descriptors_mark
+	COUNT=10000
+	[[ -z ${HE_SANITIZER:-} ]] || COUNT=1500
+}
+
+# soak OPTION...: passes when all races do.
+soak() {
+	run tests/soak/run "$@"
+	# shellcheck disable=SC2154
+	[[ $status -ne 77 ]] || skip "${output#*: }"
+	# shellcheck disable=SC2154
+	echo "$output" >&2
+	[[ $status -eq 0 && $output == *" passed in "* ]]
+}
+
+@test "random races (natively) end as their first address does" {
+	soak --native --seed 1 --count 600 --delay 10
+	[[ $output == *"without libhe"* && $output == *" 0 of them elsewhere"* ]]
+}
+
+@test "random races (the same every time) end at the right peer or with the right error" {
+	soak --seed 1 --count "$COUNT"
+	[[ $output == *", with libhe"* ]]
+}
+
+@test "random races (new ones every time) end at the right peer or with the right error" {
+	soak --count "$COUNT"
+	[[ $output == *", with libhe"* ]]
+	# In the results as well, for whoever wants those again.
+	echo "# ${lines[-1]}" >&3
+}
