@@ -158,19 +158,6 @@ static long resident_kib(void)
 	return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-/* A sanitizer keeps what was freed, and shadows what was touched. */
-static bool is_sanitized(void)
-{
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	return true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-	return true;
-#endif
-#endif
-	return false;
-}
-
 static void list_descriptors(void)
 {
 	char path[64], target[64];
@@ -213,7 +200,7 @@ static void check_leftovers(bool is_first)
 		list_descriptors();
 	if (descriptors != descriptors_before || threads != threads_before)
 		give_up(NULL, text);
-	if (resident > resident_before + GROWTH_MAX_KIB && !is_sanitized())
+	if (resident > resident_before + GROWTH_MAX_KIB && !sanitized)
 		give_up(NULL, text);
 	if (waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD)
 		give_up(NULL, "a child is left");

@@ -247,6 +247,8 @@ void options_check(struct race *race, int fd);
 
 /* --- main.c --- */
 
+/* sanitized.c: whether a sanitizer keeps what was freed, and shadows what was touched. */
+extern const bool sanitized;
 extern uint64_t seed;
 extern bool with_libhe;
 extern int attempt_delay_ms;
