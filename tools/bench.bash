@@ -21,7 +21,9 @@ if [[ -z ${BENCH_HOSTS:-} ]]; then
 	status=$?
 	rm -f "$BENCH_HOSTS"
 	[[ $status -eq 0 ]] || exit "$status"
-	[[ ! -x tests/lab/measure.bash || ${BENCH_LAB:-yes} == no ]] || tests/lab/measure.bash 3
+	[[ ${BENCH_LAB:-yes} != no ]] || exit 0
+	tools/bench_race.bash || exit
+	[[ ! -x tests/lab/measure.bash ]] || tests/lab/measure.bash 3
 	exit
 fi
 

@@ -7,7 +7,11 @@
  *       unknown   to a loopback address that nobody resolved
  *       literal   to one that was resolved as a literal
  *       healthy   to ::1, the first address of NAME, which has 127.0.0.1 as well
+ *
+ * The modes for races that go on behind a non-blocking connect() are in bench_race.c.
  */
+#include "bench_race.h"
+
 #include <arpa/inet.h>
 #include <err.h>
 #include <netdb.h>
@@ -82,7 +86,10 @@ int main(int argc, char **argv)
 	double took = 0;
 
 	if (rounds <= 0)
-		errx(2, "usage: bench unknown|literal|healthy ROUNDS [NAME]");
+		errx(2, "usage: bench unknown|literal|healthy ROUNDS [NAME]\n"
+		        "       bench connect|alone|pending COUNT NAME PORT");
+	if (argc == 5)
+		return bench_race(argv[1], (size_t)rounds, argv[3], argv[4]);
 	resolve("127.0.0.9"); /* so that the library is awake */
 	if (strcmp(argv[1], "literal") == 0) {
 		resolve("127.0.0.1");

@@ -143,6 +143,7 @@ soak_servers() {
 # soak_start DIR: all of it. The SYNs of a long run would fill the disk: they are not kept.
 soak_start() {
 	soak_policies
+	ln -s /dev/null "$1/syns"
 	lab_start "$1" || return 1
 	lab_short_timeouts
 	soak_network && soak_servers

@@ -225,7 +225,7 @@ int wait_once(struct race *race, int timeout_ms);
 int wait_for(struct race *race, int total_ms);
 /* The same bits, by poll(). */
 int wait_poll(int fd, int want, int timeout_ms);
-/* After the one event of edge and one-shot, there is none; the second set has its own. */
+/* After the one event of one-shot there is none; the second set has its own. */
 void wait_check_once(struct race *race);
 
 /* --- act.c: what the program does with its descriptor meanwhile --- */
