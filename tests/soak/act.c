@@ -185,6 +185,12 @@ static void disconnect(struct race *race)
 	race->error_taken = false;
 	error = race_connect(race);
 	step("again: %s", strerrorname_np(error));
+	/*
+	 * By then the number may have had a socket of the other family, connected or about to be,
+	 * and that one can not be connected to the address of before.
+	 */
+	if (with_libhe && error == EAFNOSUPPORT)
+		race->adrift = true;
 	if (error != 0 && error != EINPROGRESS)
 		told(race, error);
 	wait_register(race);

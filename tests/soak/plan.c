@@ -162,14 +162,6 @@ static void reconcile_prohibited(struct plan *plan)
 		plan->action = UNSPEC;
 }
 
-/* While one thing is known to be wrong, the others can be looked for without it. */
-static bool is_left_out(enum action action)
-{
-	const char *left_out = getenv("SOAK_WITHOUT");
-
-	return left_out != NULL && strstr(left_out, action_names[action]) != NULL;
-}
-
 /* What the kinds of waiting can not do is replaced; nothing is drawn for it. */
 static void reconcile(struct plan *plan)
 {
@@ -220,8 +212,6 @@ static void reconcile(struct plan *plan)
 	if (!plan->own_port)
 		plan->requested = 0;
 	reconcile_prohibited(plan);
-	if (is_left_out(plan->action))
-		plan->action = NOTHING;
 }
 
 void plan_draw(uint64_t *random, struct plan *ret_plan)
@@ -293,4 +283,16 @@ void plan_tell(const struct plan *plan, char *text, size_t size)
 	              plan->slice_ms);
 	snprintf(text + n, size - (size_t)n, ", %s%s after %d ms", action_names[plan->action],
 	         plan->by_thread ? " by a thread" : "", plan->delay_ms);
+}
+
+bool plan_is_left_out(const char *text)
+{
+	char words[256], *rest = words;
+	const char *variable = getenv("SOAK_WITHOUT");
+
+	snprintf(words, sizeof(words), "%s", variable != NULL ? variable : "");
+	for (char *word; (word = strsep(&rest, ",")) != NULL;)
+		if (word[0] != '\0' && strstr(text, word) != NULL)
+			return true;
+	return false;
 }

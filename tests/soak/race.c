@@ -302,6 +302,8 @@ static void single(struct race *race)
 	MUST(race->signals == 0 || signals_seen > 0);
 	if (act_ends_it(plan->action) && atomic_load(&race->acted))
 		act_settle(race);
+	else if (race->adrift)
+		count(ABANDONED);
 	else
 		race_check_end(race, ready);
 	race_close(race);
@@ -315,6 +317,8 @@ void race_run(uint64_t number, struct worker *worker)
 
 	plan_draw(&random, &plan);
 	plan_tell(&plan, worker->plan, sizeof(worker->plan));
+	if (plan_is_left_out(worker->plan))
+		return;
 	atomic_store(&worker->steps_len, 0);
 	race_begin(&race, number, &plan);
 	switch (plan.scenario) {

@@ -136,6 +136,8 @@ void plan_draw(uint64_t *random, struct plan *ret_plan);
 void plan_draw_member(uint64_t *random, struct plan *ret_plan);
 /* "single s17 0: ..."; `text` of `size` bytes. */
 void plan_tell(const struct plan *plan, char *text, size_t size);
+/* Whether what plan_tell() says has one of the words in SOAK_WITHOUT: see tests/soak/run. */
+bool plan_is_left_out(const char *text);
 
 /* --- race.c --- */
 
@@ -151,6 +153,7 @@ struct race {
 	unsigned options[2];              /* that were set, before and during; see options.c */
 	int sets[2];                      /* epoll sets, the one that is waited for first; or -1 */
 	uint64_t started_ns;              /* connect() */
+	bool adrift;                      /* what it comes to is not asked for */
 	bool again;                       /* the action began the race anew */
 	bool error_taken;                 /* the program has been told how it ended: `error` */
 	int error;
