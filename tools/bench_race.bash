@@ -23,9 +23,6 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/he-bench.XXXXXX")
 trap 'lab_stop; rm -rf "$scratch"' EXIT
 mkdir "$scratch/lab"
 soak_start "$scratch/lab" || exit
-# Room for thousands of packets at once: what is lost is sent again a second later.
-lab_client ip link set lab0 txqueuelen 50000
-lab_server ip link set lab0 txqueuelen 50000
 {
 	lab_name healthy.bench fd94::2:f0 10.94.2.240
 	lab_name black.bench fd94::31:f0 10.94.2.241

@@ -225,7 +225,7 @@ static void *work(void *pointer)
 				return NULL;
 			continue;
 		}
-		/* Twenty seconds are for a machine that is busy with other things. */
+		/* Most of it is for a machine that is busy with other things. */
 		atomic_store(&worker->deadline_ns,
 		             now_ns() + (uint64_t)(30000 + 32 * attempt_delay_ms) * 1000000);
 		atomic_store(&worker->race, number + 1);

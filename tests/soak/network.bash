@@ -86,6 +86,8 @@ soak_network() {
 			ip -6 route add local "$(printf fd94::%x:0/112 $kind)" dev lo
 		done' || return 1
 	soak_rejections | lab_server nft -f - || return 1
+	# Room for thousands of packets at once: what is lost is sent again a second later.
+	lab_client ip link set lab0 txqueuelen 50000 && lab_server ip link set lab0 txqueuelen 50000 || return 1
 	# shellcheck disable=SC2016
 	lab_client bash -euc '
 		ip route add 10.94.0.0/16 dev lab0
@@ -140,7 +142,7 @@ soak_servers() {
 		lab_until grep -qs READY "$LAB_DIR/soak_server.near"
 }
 
-# soak_start DIR: all of it. The SYNs of a long run would fill the disk: they are not kept.
+# soak_start DIR: all of it. The log of the SYNs would fill the disk in a long run: it goes nowhere.
 soak_start() {
 	soak_policies
 	ln -s /dev/null "$1/syns"
