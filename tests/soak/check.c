@@ -82,7 +82,7 @@ static void check_greeting(int fd)
 	size_t n = 0;
 
 	while (n == 0 || line[n - 1] != '\n') {
-		/* A byte at a time at most as long as the line: the echo is not for us to read. */
+		/* Nothing follows the line before the server is sent something. */
 		size_t more = receive(fd, line + n, sizeof(line) - 1 - n);
 
 		if (more == 0)

@@ -168,7 +168,7 @@ static void simplify(struct plan *plan)
 	plan->want = WANT_OUT;
 }
 
-/* Returns whether it stands; `loose`: or failed, whatever it could have become. */
+/* Returns whether it stands; only a good address has to. */
 static bool own_over(struct race *race)
 {
 	int error = race->error_taken ? race->error : check_so_error(race->fd);

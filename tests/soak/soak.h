@@ -124,9 +124,8 @@ struct plan {
 	int send_timeout_ms; /* SO_SNDTIMEO of a blocking connect(); 0: none */
 	bool echo;
 	enum ending ending;
-	size_t
-	    batch; /* connections of a BATCH; each has a plan of its own, drawn behind this one */
-	uint64_t rest; /* seed of what is drawn behind it */
+	size_t batch;  /* connections of a BATCH, each of which has a plan of its own */
+	uint64_t rest; /* what those are drawn from */
 };
 
 uint64_t random_next(uint64_t *state);
@@ -134,7 +133,7 @@ uint64_t random_stream(uint64_t from, uint64_t number);
 void plan_draw(uint64_t *random, struct plan *ret_plan);
 /* Of one connection in a loop with others: no action, no blocking. */
 void plan_draw_member(uint64_t *random, struct plan *ret_plan);
-/* "single s17 0: ..."; `text` of `size` bytes. */
+/* In words, for people: "single s17 (>B6G4), SOCK_NONBLOCK, poll for OUT, ...". */
 void plan_tell(const struct plan *plan, char *text, size_t size);
 /* Whether what plan_tell() says has one of the words in SOAK_WITHOUT: see tests/soak/run. */
 bool plan_is_left_out(const char *text);
@@ -190,8 +189,7 @@ bool race_may_win(const struct race *race, const struct address *address);
 #define EITHER (-1)
 /* The error that it must end with; 0 when it must connect; EITHER when both are right. */
 int race_expected(const struct race *race);
-/* Ends the race that can be over: checks that it came to the right end, in time, and what it left.
- */
+/* The race is over: checks that it came to the right end, in time, and what it left. */
 void race_check_end(struct race *race, int ready);
 void race_check_error(struct race *race, int error);
 /* Closes what is open. */
