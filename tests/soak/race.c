@@ -64,8 +64,11 @@ int race_expected(const struct race *race)
 
 	if (requested->kind == GOOD || !any_may_win(race))
 		return names_error(requested);
-	/* Who waits where nobody sees it may be told what is natively true, and never later. */
-	return raw && race->plan.mode != BLOCKING ? EITHER : 0;
+	/*
+	 * Who waits where nobody sees it may be told what is natively true, and never later. Nor is
+	 * it promised that a socket which was disconnected is one to race with.
+	 */
+	return (raw && race->plan.mode != BLOCKING) || race->again ? EITHER : 0;
 }
 
 static void bind_own(const struct race *race, int family)
