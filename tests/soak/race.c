@@ -59,8 +59,10 @@ static bool any_may_win(const struct race *race)
 
 int race_expected(const struct race *race)
 {
-	const struct address *requested = &race->name->at[race->plan.requested];
-	bool raw = race->plan.api == RAW_POLL || race->plan.api == RAW_EPOLL_WAIT;
+	const struct plan *plan = &race->plan;
+	const struct address *requested = &race->name->at[plan->requested];
+	bool waits = plan->mode != BLOCKING || plan->send_timeout_ms > 0 || plan->action == SIGNAL;
+	bool raw = waits && (plan->api == RAW_POLL || plan->api == RAW_EPOLL_WAIT);
 
 	if (requested->kind == GOOD || !any_may_win(race))
 		return names_error(requested);
@@ -68,7 +70,7 @@ int race_expected(const struct race *race)
 	 * Who waits where nobody sees it may be told what is natively true, and never later. Nor is
 	 * it promised that a socket which was disconnected is one to race with.
 	 */
-	return (raw && race->plan.mode != BLOCKING) || race->again ? EITHER : 0;
+	return raw || race->again ? EITHER : 0;
 }
 
 static void bind_own(const struct race *race, int family)
