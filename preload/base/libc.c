@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 
 static const char *const names[LIBC_FUNCTIONS] = {
+    [LIBC_POLL_CHK] = "__poll_chk",
+    [LIBC_PPOLL_CHK] = "__ppoll_chk",
     [LIBC_BIND] = "bind",
     [LIBC_CLOSE] = "close",
     [LIBC_CLOSE_RANGE] = "close_range",
@@ -24,15 +26,16 @@ static const char *const names[LIBC_FUNCTIONS] = {
     [LIBC_GETHOSTBYNAME2] = "gethostbyname2",
     [LIBC_GETHOSTBYNAME2_R] = "gethostbyname2_r",
     [LIBC_GETHOSTBYNAME_R] = "gethostbyname_r",
+    [LIBC_GETSOCKOPT] = "getsockopt",
     [LIBC_IOCTL] = "ioctl",
     [LIBC_POLL] = "poll",
-    [LIBC_POLL_CHK] = "__poll_chk",
     [LIBC_PPOLL] = "ppoll",
-    [LIBC_PPOLL_CHK] = "__ppoll_chk",
     [LIBC_PSELECT] = "pselect",
+    [LIBC_PTHREAD_SIGMASK] = "pthread_sigmask",
     [LIBC_SELECT] = "select",
     [LIBC_SETSOCKOPT] = "setsockopt",
     [LIBC_SHUTDOWN] = "shutdown",
+    [LIBC_SIGPROCMASK] = "sigprocmask",
 };
 
 /* Every writer of an entry writes the same value, so threads may fill it at the same time. */
@@ -211,6 +214,13 @@ int libc_gethostbyname2_r(const char *name, int family, struct hostent *host, ch
 	return next(name, family, host, buffer, size, ret_host, ret_error);
 }
 
+int libc_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	int (*next)(int, int, int, void *, socklen_t *) = libc_next(LIBC_GETSOCKOPT);
+
+	return next(fd, level, name, value, len);
+}
+
 int libc_ioctl(int fd, unsigned long request, long argument)
 {
 	int (*next)(int, unsigned long, ...) = libc_next(LIBC_IOCTL);
@@ -259,6 +269,13 @@ int libc_pselect(int count, fd_set *readable, fd_set *writable, fd_set *exceptio
 	return next(count, readable, writable, exceptional, timeout, mask);
 }
 
+int libc_pthread_sigmask(int how, const sigset_t *set, sigset_t *ret_old)
+{
+	int (*next)(int, const sigset_t *, sigset_t *) = libc_next(LIBC_PTHREAD_SIGMASK);
+
+	return next(how, set, ret_old);
+}
+
 int libc_select(int count, fd_set *readable, fd_set *writable, fd_set *exceptional,
                 struct timeval *timeout)
 {
@@ -279,4 +296,11 @@ int libc_shutdown(int fd, int how)
 	int (*next)(int, int) = libc_next(LIBC_SHUTDOWN);
 
 	return next(fd, how);
+}
+
+int libc_sigprocmask(int how, const sigset_t *set, sigset_t *ret_old)
+{
+	int (*next)(int, const sigset_t *, sigset_t *) = libc_next(LIBC_SIGPROCMASK);
+
+	return next(how, set, ret_old);
 }

@@ -41,15 +41,18 @@ enum libc_function {
 	LIBC_GETHOSTBYNAME2,
 	LIBC_GETHOSTBYNAME2_R,
 	LIBC_GETHOSTBYNAME_R,
+	LIBC_GETSOCKOPT,
 	LIBC_IOCTL,
 	LIBC_POLL,
 	LIBC_POLL_CHK,
 	LIBC_PPOLL,
 	LIBC_PPOLL_CHK,
 	LIBC_PSELECT,
+	LIBC_PTHREAD_SIGMASK,
 	LIBC_SELECT,
 	LIBC_SETSOCKOPT,
 	LIBC_SHUTDOWN,
+	LIBC_SIGPROCMASK,
 	LIBC_FUNCTIONS
 };
 
@@ -88,6 +91,7 @@ int libc_gethostbyname_r(const char *name, struct hostent *host, char *buffer, s
                          struct hostent **ret_host, int *ret_error);
 int libc_gethostbyname2_r(const char *name, int family, struct hostent *host, char *buffer,
                           size_t size, struct hostent **ret_host, int *ret_error);
+int libc_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int libc_ioctl(int fd, unsigned long request, long argument);
 int libc_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 int libc_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
@@ -98,9 +102,11 @@ int libc_ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *time
                    const sigset_t *mask, size_t size);
 int libc_pselect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional,
                  const struct timespec *timeout, const sigset_t *mask);
+int libc_pthread_sigmask(int how, const sigset_t *set, sigset_t *ret_old);
 int libc_select(int count, fd_set *readable, fd_set *writable, fd_set *exceptional,
                 struct timeval *timeout);
 int libc_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
 int libc_shutdown(int fd, int how);
+int libc_sigprocmask(int how, const sigset_t *set, sigset_t *ret_old);
 
 #endif

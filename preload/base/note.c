@@ -129,11 +129,11 @@ static void write_quietly(int fd, const char *text, size_t len)
 
 	(void)sigemptyset(&pipe_signal);
 	(void)sigaddset(&pipe_signal, SIGPIPE);
-	(void)pthread_sigmask(SIG_BLOCK, &pipe_signal, &mask);
+	(void)libc_pthread_sigmask(SIG_BLOCK, &pipe_signal, &mask);
 	(void)sigpending(&pending);
 	if (write(fd, text, len) < 0 && errno == EPIPE && sigismember(&pending, SIGPIPE) == 0)
 		(void)sigtimedwait(&pipe_signal, NULL, &at_once);
-	(void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	(void)libc_pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
 void note_write(struct note *note, int log_fd)

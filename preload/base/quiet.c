@@ -1,4 +1,5 @@
 #include "base/quiet.h"
+#include "base/libc.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -14,7 +15,7 @@ void quiet_begin(struct quiet *ret_quiet)
 	 * fail with these arguments.
 	 */
 	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &ret_quiet->mask);
+	(void)libc_pthread_sigmask(SIG_SETMASK, &all, &ret_quiet->mask);
 	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &ret_quiet->cancel_state);
 }
 
@@ -22,5 +23,5 @@ void quiet_end(const struct quiet *quiet)
 {
 	errno = quiet->error;
 	(void)pthread_setcancelstate(quiet->cancel_state, NULL);
-	(void)pthread_sigmask(SIG_SETMASK, &quiet->mask, NULL);
+	(void)libc_pthread_sigmask(SIG_SETMASK, &quiet->mask, NULL);
 }

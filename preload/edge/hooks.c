@@ -5,6 +5,7 @@
  */
 #include "base/addr.h"
 #include "base/libc.h"
+#include "base/pointer.h"
 #include "edge/known.h"
 #include "edge/resolve.h"
 #include "he.h"
@@ -27,18 +28,6 @@
 
 EXPORT const char libhe_version[] = HE_VERSION;
 
-/*
- * The kernel answers EFAULT to a bad pointer; we would die of it. What programs really pass, NULL,
- * small numbers and -1, lies in the first page or the kernel's half, which are never mapped. Any
- * other bad pointer could only be told by a system call, and that is too much for every connect().
- */
-static bool may_be_read(const struct sockaddr *sa)
-{
-	uintptr_t at = (uintptr_t)sa;
-
-	return at >= 4096 && at < (sizeof(sa) == 4 ? UINTPTR_MAX - 4096 : UINTPTR_MAX / 2);
-}
-
 /* Gives up the race that runs on the number, if one does. */
 static void stand_down(int fd)
 {
@@ -58,6 +47,19 @@ static void let_go(int fd)
 	errno = saved_errno;
 }
 
+/* The real one; after a race that was lost, the error may be another than the socket's. */
+static int real_connect(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	int r = libc_connect(fd, sa, len);
+	int saved_errno = errno, other;
+
+	if (r == 0 || errno == EINPROGRESS || errno == EALREADY || errno == EISCONN)
+		return r;
+	other = number_other_error(fd);
+	errno = other != 0 ? other : saved_errno;
+	return r;
+}
+
 EXPORT int connect(int fd, const struct sockaddr *sa, socklen_t len)
 {
 	struct addr addr;
@@ -69,7 +71,8 @@ EXPORT int connect(int fd, const struct sockaddr *sa, socklen_t len)
 	 * Nothing was resolved in this process, or what was given is not an address of the
 	 * Internet.
 	 */
-	if (!settings_are_read() || !may_be_read(sa) || len > sizeof(struct sockaddr_storage))
+	if (!settings_are_read() || !pointer_may_be_read(sa) ||
+	    len > sizeof(struct sockaddr_storage))
 		return libc_connect(fd, sa, len);
 	if (addr_from_sockaddr(sa, len, &addr, &extra) < 0) {
 		/* AF_UNSPEC among them, which dissolves what connect() began. */
@@ -83,7 +86,7 @@ EXPORT int connect(int fd, const struct sockaddr *sa, socklen_t len)
 		r = known_connect(fd, sa, len, &addr, &extra);
 	if (r == KNOWN_PASS) {
 		errno = saved_errno;
-		return libc_connect(fd, sa, len);
+		return real_connect(fd, sa, len);
 	}
 	errno = r < 0 ? -r : saved_errno;
 	return r < 0 ? -1 : 0;
@@ -145,9 +148,8 @@ EXPORT int close(int fd)
 
 EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
-	bool closes = ((unsigned)flags & CLOSE_RANGE_CLOEXEC) == 0;
-
-	if (closes && first <= last)
+	/* With others it closes nothing, or is refused. */
+	if ((flags & ~(int)CLOSE_RANGE_UNSHARE) == 0 && first <= last)
 		number_let_go(first, last);
 	return libc_close_range(first, last, flags);
 }
@@ -165,16 +167,6 @@ static void set_mark(enum mark mark, int fd)
 
 	if (own_cookie(fd, &cookie) == 0)
 		marks_set(mark, fd, cookie);
-	errno = saved_errno;
-}
-
-/* dup2() and dup3() close the new number only if the old one is good and another. */
-static void let_go_of_target(int old_fd, int new_fd)
-{
-	int saved_errno = errno;
-
-	if (old_fd != new_fd && number_matters(new_fd) && libc_fcntl(old_fd, F_GETFD, 0) >= 0)
-		let_go(new_fd);
 	errno = saved_errno;
 }
 
@@ -198,6 +190,12 @@ static int make_copy(const struct copy *copy)
 	}
 }
 
+/* dup2() and dup3() put it on a number that may be taken. */
+static bool replaces(const struct copy *copy)
+{
+	return (copy->call == COPY_DUP2 || copy->call == COPY_DUP3) && copy->fd != copy->to;
+}
+
 /*
  * A second number for a socket that races gets the winner, too. One that had a second number before
  * is not raced: that other number would keep the old socket, when another takes the first one's
@@ -206,19 +204,20 @@ static int make_copy(const struct copy *copy)
 static int share(const struct copy *copy)
 {
 	struct quiet quiet;
-	int made;
+	bool concerns = number_matters(copy->fd) || (replaces(copy) && number_matters(copy->to));
+	bool held = concerns && number_hold_all(&quiet);
+	bool follows = false;
+	int made = make_copy(copy);
 
-	if (number_hold(copy->fd, &quiet)) {
-		made = make_copy(copy);
-		if (made < 0)
-			quiet.error = errno;
-		else if (made != copy->fd)
-			number_copied(copy->fd, made);
+	if (held && made < 0)
+		quiet.error = errno;
+	if (held && made >= 0 && replaces(copy))
+		number_gone(copy->to);
+	if (held && made >= 0 && made != copy->fd)
+		follows = number_copied(copy->fd, made);
+	if (held)
 		number_release(&quiet);
-		return made;
-	}
-	made = make_copy(copy);
-	if (made >= 0 && made != copy->fd) {
+	if (made >= 0 && made != copy->fd && !follows) {
 		set_mark(MARK_SHARED, copy->fd);
 		set_mark(MARK_SHARED, made);
 	}
@@ -232,13 +231,11 @@ EXPORT int dup(int fd)
 
 EXPORT int dup2(int old_fd, int new_fd)
 {
-	let_go_of_target(old_fd, new_fd);
 	return share(&(struct copy){.call = COPY_DUP2, .fd = old_fd, .to = new_fd});
 }
 
 EXPORT int dup3(int old_fd, int new_fd, int flags)
 {
-	let_go_of_target(old_fd, new_fd);
 	return share(&(struct copy){.call = COPY_DUP3, .fd = old_fd, .to = new_fd, .flags = flags});
 }
 
@@ -362,6 +359,32 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 	if (races)
 		number_release(&quiet);
 	return r;
+}
+
+/* Behind a socket that has failed another one may be about to connect. */
+static int read_error(int fd, void *value, socklen_t *len)
+{
+	int saved_errno = errno, other = 0, r;
+
+	if (number_races(fd) && number_hides_error(fd))
+		/* The same answer in form, from an option that is 0 for each such socket. */
+		r = libc_getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, value, len);
+	else {
+		other = number_other_error(fd);
+		r = libc_getsockopt(fd, SOL_SOCKET, SO_ERROR, value, len);
+	}
+	if (r == 0 && other != 0)
+		memcpy(value, &other, *len < sizeof(other) ? *len : sizeof(other));
+	if (r == 0)
+		errno = saved_errno;
+	return r;
+}
+
+EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	if (level == SOL_SOCKET && name == SO_ERROR)
+		return read_error(fd, value, len);
+	return libc_getsockopt(fd, level, name, value, len);
 }
 
 /* It ends what connect() began: there is nothing to be raced for any more. */

@@ -1,10 +1,12 @@
 #include "edge/resolve.h"
 
+#include "base/libc.h"
 #include "edge/known.h"
 #include "memory/answers.h"
 #include "memory/failures.h"
 #include "memory/settings.h"
 #include "wire/contests.h"
+#include "wire/reactor.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -40,9 +42,14 @@ static bool is_active(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+	sigset_t blocked;
+
 	if (!settings_get()->active)
 		return false;
 	(void)pthread_once(&once, prepare);
+	/* No handler may resolve names: what is blocked here, the program wants blocked. */
+	if (libc_pthread_sigmask(SIG_BLOCK, NULL, &blocked) == 0)
+		reactor_note_blocked(&blocked);
 	return true;
 }
 

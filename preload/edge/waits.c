@@ -1,10 +1,11 @@
 /*
- * edge/waits: the functions by which programs wait for descriptors, and the one that says what an
- * epoll set is to wait for. Each is one call of wire/wait or wire/number.
+ * edge/waits: the functions by which programs wait for descriptors, the one that says what an epoll
+ * set is to wait for, and those that say which signals may come meanwhile. Each is one call of
+ * wire/wait, wire/number or wire/reactor.
  */
 #include "base/libc.h"
-#include "wire/contests.h"
 #include "wire/number.h"
+#include "wire/reactor.h"
 #include "wire/wait.h"
 
 /* Our own prototypes for what the C library's headers declare only where it is fortified. */
@@ -72,8 +73,30 @@ EXPORT int epoll_pwait2(int set, struct epoll_event *events, int max,
 
 EXPORT int epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 {
-	/* Until a name has been resolved there is nothing to remember it for. */
-	if (!contests_are_prepared())
-		return libc_epoll_ctl(set, operation, fd, event);
 	return number_control(set, operation, fd, event);
+}
+
+/* A signal that the program blocks by itself is no sign of a handler: see wire/reactor. */
+static void note_blocked(int how, const sigset_t *set)
+{
+	if (set != NULL && how != SIG_UNBLOCK)
+		reactor_note_blocked(set);
+}
+
+EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *ret_old)
+{
+	int r = libc_sigprocmask(how, set, ret_old);
+
+	if (r == 0)
+		note_blocked(how, set);
+	return r;
+}
+
+EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *ret_old)
+{
+	int r = libc_pthread_sigmask(how, set, ret_old);
+
+	if (r == 0)
+		note_blocked(how, set);
+	return r;
 }

@@ -118,7 +118,7 @@ enum attempt_state attempt_look(const struct attempt *attempt, int *ret_error)
 	}
 	if (progress == OWN_CONNECTING)
 		return ATTEMPT_CONNECTING;
-	if (getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 &&
+	if (libc_getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 &&
 	    progress != OWN_CONNECTED) {
 		*ret_error = errno;
 		return ATTEMPT_UNSENT; /* not the network's word */

@@ -5,6 +5,7 @@
 #include "base/note.h"
 #include "wire/agenda.h"
 #include "wire/contests.h"
+#include "wire/errors.h"
 #include "wire/interests.h"
 #include "wire/places.h"
 #include "wire/seat.h"
@@ -88,6 +89,14 @@ void contest_forget(struct contest *contest)
 	contest->generation++;
 }
 
+/* What another attempt met, on the program's number, is to be read as what its own one met. */
+static void excuse_seat(const struct contest *contest)
+{
+	if (contest->seat != 0 && contest->race.attempts[0].error != 0)
+		errors_set(contest->attempts[contest->seat].cookie,
+		           contest->race.attempts[0].error);
+}
+
 void contest_leave(struct contest *contest, uint64_t now_ns)
 {
 	enum own_progress progress;
@@ -102,13 +111,14 @@ void contest_leave(struct contest *contest, uint64_t now_ns)
 		settle(contest, CONTEST_WON, now_ns);
 		return;
 	}
+	excuse_seat(contest);
 	settle(contest, CONTEST_LEFT, now_ns);
 }
 
 /* Whether another socket may take the place of the one that the program has. */
 static bool may_place(const struct contest *contest)
 {
-	return !contest->unattended || contest->known != WAITERS_UNKNOWN || contest->seat != 0;
+	return !contest->unattended || contest->known != WAITERS_UNKNOWN;
 }
 
 static void win(struct contest *contest, unsigned winner, uint64_t now_ns)
@@ -137,8 +147,16 @@ static void win(struct contest *contest, unsigned winner, uint64_t now_ns)
 
 static void lose(struct contest *contest, int error, uint64_t now_ns)
 {
-	/* The program's own socket failed first and stands aside; its place is on the number. */
-	if (contest->seat != 0 && seat_place(contest, 0) < 0) {
+	/* Before, because somebody may sleep on the one that is put back. */
+	seat_wake(contest);
+	/*
+	 * The program's own socket failed first and stands aside; its place is on the number. But
+	 * where the kernel found no way it has no error, and a poller must see one.
+	 */
+	if (contest->seat != 0 && contest->unattended &&
+	    (contest->race.attempts[0].unsent || !may_place(contest))) {
+		excuse_seat(contest);
+	} else if (contest->seat != 0 && seat_place(contest, 0) < 0) {
 		contest_leave(contest, now_ns);
 		return;
 	}
@@ -191,7 +209,6 @@ static void look_at_seat(struct contest *contest, uint64_t now_ns)
 {
 	unsigned seat = contest->seat;
 	enum own_progress progress;
-	int error = 0;
 
 	if (contest->race.attempts[seat].state != RACE_RUNNING ||
 	    own_progress(seat_of(contest).fd, &progress) < 0)
@@ -201,10 +218,8 @@ static void look_at_seat(struct contest *contest, uint64_t now_ns)
 	} else if (progress == OWN_CONNECTING) {
 		contest->seat_failed_ns = 0;
 	} else if (contest->unattended) {
-		/* The own socket's error is the program's to read. */
-		if (seat != 0)
-			(void)attempt_look(&contest->attempts[seat], &error);
-		race_report(&contest->race, seat, RACE_END_FAILED, error, now_ns);
+		/* Its error is the program's to read, as long as it has that socket. */
+		race_report(&contest->race, seat, RACE_END_FAILED, 0, now_ns);
 	} else if (contest->seat_failed_ns == 0) {
 		contest->seat_failed_ns = now_ns;
 	} else if (now_ns - contest->seat_failed_ns > UNCLAIMED_NS) {

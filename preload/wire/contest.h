@@ -19,6 +19,7 @@
 #include "race/race.h"
 #include "wire/attempt.h"
 
+#include <pthread.h>
 #include <sys/time.h>
 
 /* An answer's name, for the log. */
@@ -75,7 +76,9 @@ struct contest {
 	unsigned number_count; /* 0 once it is over */
 	unsigned seat;         /* the attempt whose socket is on the numbers */
 	unsigned waiters;      /* threads of the program inside connect() on the number */
+	pthread_t waiter;      /* the last of them */
 	bool unattended;       /* nobody waits there: a non-blocking socket, EINTR, SO_SNDTIMEO */
+	bool asked;            /* the program has read SO_ERROR while nothing had failed */
 	bool hidden;           /* a failure of the seat was kept from an epoll set */
 	enum contest_waiters known;
 	struct timeval send_timeout,

@@ -2,11 +2,13 @@
 
 #include "base/clock.h"
 #include "wire/agenda.h"
+#include "wire/errors.h"
 #include "wire/interests.h"
 #include "wire/places.h"
 #include "wire/reactor.h"
 #include "wire/seat.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -22,7 +24,8 @@ static void (*tell_lost)(const struct contest *contest);
 
 static _Atomic(struct contest_number *) numbers[BUCKETS];
 static atomic_uint open_count, blind_count, lean_count;
-static atomic_bool prepared; /* the fork handler stands */
+static atomic_bool guarded;  /* the fork handler stands */
+static atomic_bool prepared; /* there may be contests */
 static _Atomic pid_t owner;  /* the process whose contests these are; 0: nobody's yet */
 
 void contests_lock(struct quiet *ret_quiet)
@@ -61,11 +64,6 @@ bool contests_may_have(int fd)
 {
 	return contests_exist() && fd >= 0 &&
 	       atomic_load_explicit(bucket_of(fd), memory_order_relaxed) != NULL;
-}
-
-bool contests_are_prepared(void)
-{
-	return atomic_load_explicit(&prepared, memory_order_acquire);
 }
 
 bool contests_are_ours(void)
@@ -111,22 +109,37 @@ static void after_fork_child(void)
 	store_count(&lean_count, 0);
 	atomic_store_explicit(&owner, 0, memory_order_relaxed);
 	agenda_clear();
+	errors_clear();
 	interests_clear();
 	reactor_after_fork();
 	quiet_end(&quiet);
 }
 
-int contests_prepare(void (*on_lost)(const struct contest *contest))
+static void stand_guard(void)
 {
-	int r = pthread_atfork(NULL, NULL, after_fork_child);
+	bool stands = pthread_atfork(NULL, NULL, after_fork_child) == 0;
 
-	tell_lost = on_lost;
-	if (r == 0)
-		atomic_store_explicit(&prepared, true, memory_order_release);
-	return -r;
+	atomic_store_explicit(&guarded, stands, memory_order_release);
 }
 
-static struct contest_number *first_number(int fd)
+bool contests_guard(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&once, stand_guard);
+	return atomic_load_explicit(&guarded, memory_order_acquire);
+}
+
+int contests_prepare(void (*on_lost)(const struct contest *contest))
+{
+	if (!contests_guard())
+		return -ENOMEM;
+	tell_lost = on_lost;
+	atomic_store_explicit(&prepared, true, memory_order_release);
+	return 0;
+}
+
+struct contest_number *contests_number(int fd)
 {
 	struct contest_number *number = atomic_load_explicit(bucket_of(fd), memory_order_relaxed);
 
@@ -182,7 +195,7 @@ struct contest *contests_find(int fd)
 {
 	struct contest_number *number;
 
-	while ((number = first_number(fd)) != NULL) {
+	while ((number = contests_number(fd)) != NULL) {
 		struct contest *contest = number->contest;
 
 		if (own_is(fd, contest->attempts[contest->seat].cookie))
@@ -278,7 +291,7 @@ static bool take_ownership(void)
 	pid_t self = getpid();
 	pid_t nobody = 0;
 
-	return contests_are_prepared() &&
+	return atomic_load_explicit(&prepared, memory_order_acquire) &&
 	       (atomic_compare_exchange_strong(&owner, &nobody, self) || nobody == self);
 }
 

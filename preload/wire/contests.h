@@ -18,9 +18,14 @@
 #define CONTESTS_MAX 16384
 
 /*
- * Registers the fork handler; call once, before the first contest, outside signal handlers. Without
- * it there are no contests. `on_lost`, which may be NULL, is told about each contest in which every
- * attempt failed, with the lock held. Returns 0 or -errno.
+ * Registers the fork handler, at its first call, which must come before the lock is taken and not
+ * in a signal handler. Returns whether it stands.
+ */
+bool contests_guard(void);
+
+/*
+ * Allows contests, from now on; not for signal handlers. `on_lost`, which may be NULL, is told
+ * about each contest in which every attempt failed, with the lock held. Returns 0 or -errno.
  */
 int contests_prepare(void (*on_lost)(const struct contest *contest));
 
@@ -44,9 +49,6 @@ bool contests_exist(void);
 bool contests_are_blind(void);
 bool contests_are_lean(void);
 
-/* True once contests_prepare() has succeeded; without the lock. */
-bool contests_are_prepared(void);
-
 /*
  * False where even the lock is not to be taken: in a child that was made without the fork handlers
  * (_Fork(), clone()) it may be held for ever. Without the lock.
@@ -55,6 +57,9 @@ bool contests_may_open(void);
 
 /* False in a child that shares or copied our memory but is another process; without the lock. */
 bool contests_are_ours(void);
+
+/* The number of an open contest, whatever is on it now, or NULL. */
+struct contest_number *contests_number(int fd);
 
 /* The open contest on `fd` whose number still holds its socket, or NULL. */
 struct contest *contests_find(int fd);

@@ -46,7 +46,7 @@ static void visit_begin(struct visit *visit, int fd, struct contest *contest, bo
 	                        .send_deadline_ns = CLOCK_NEVER,
 	                        .is_first = is_first,
 	                        .quiet = visit->quiet};
-	if (getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, &len) == 0 &&
+	if (libc_getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, &len) == 0 &&
 	    timeval_ns(&timeout) != 0)
 		visit->send_deadline_ns = clock_add_ns(now_ns, timeval_ns(&timeout));
 }
@@ -133,12 +133,18 @@ static enum verdict came_back(struct visit *visit, int error, uint64_t now_ns)
 }
 
 /* The outcome of a settled contest, given that the real connect() said `error`. */
-static int outcome(const struct contest *contest, int error)
+static int outcome(const struct contest *contest, int fd, int error)
 {
+	int own_error;
+
 	switch (contest->outcome) {
 	case CONTEST_WON: return 0;
-	/* Where nobody knows what the own socket met, it has told this thread. */
-	case CONTEST_LOST: return contest->error != 0 ? -contest->error : -error;
+	/* What nobody has read yet is on the number, and is the program's own socket's. */
+	case CONTEST_LOST:
+		if (contest->error != 0)
+			return -contest->error;
+		own_error = own_option(fd, SOL_SOCKET, SO_ERROR, 0);
+		return own_error != 0 ? -own_error : -error;
 	default: return -error;
 	}
 }
@@ -153,7 +159,7 @@ static int depart(struct visit *visit, int error)
 		contests_unlock(&visit->quiet);
 		return r;
 	}
-	r = outcome(contest, error);
+	r = outcome(contest, visit->fd, error);
 	contest->waiters--;
 	report_and_unlock(contest, &visit->quiet);
 	return r;
@@ -193,8 +199,12 @@ static int stay(struct visit *visit, const struct sockaddr *sa, socklen_t len)
 
 		contests_lock(&visit->quiet);
 		now_ns = clock_now_ns();
-		if (visit->contest->generation != visit->generation) {
-			/* So long ago that the place was given away: the kernel's word stands. */
+		if (visit->contest->generation != visit->generation ||
+		    visit->contest->waiters == 0) {
+			/*
+			 * So long ago that the place was given away, or a handler that interrupted
+			 * this call has asked about the number: the kernel's word stands.
+			 */
 			contests_unlock(&visit->quiet);
 			return -error;
 		}
@@ -244,6 +254,7 @@ static bool is_about(const struct contest *contest, const struct sockaddr *sa, s
 static void attend(struct contest *contest, uint64_t now_ns)
 {
 	contest->waiters++;
+	contest->waiter = pthread_self();
 	contest->unattended = false;
 	contests_recount(contest);
 	while (contest->race.ready < contest->race.count)

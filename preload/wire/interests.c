@@ -3,8 +3,11 @@
 #include "base/libc.h"
 
 #include <errno.h>
+#include <linux/kcmp.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Both are hashed; values beyond the first few hundred share places, which costs a comparison. */
 #define BUCKETS 4096
@@ -13,22 +16,35 @@
 #define DISARMED_BITS ((uint32_t)(EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE))
 
 static struct interest table[INTERESTS_MAX];
-static uint32_t used;                    /* entries that were ever in use */
-static uint32_t free_first;              /* list by next_of_fd */
+static uint32_t used;       /* entries that were ever in use */
+static uint32_t free_first; /* list by next_of_fd */
+static atomic_uint moves;
 static _Atomic uint32_t by_fd[BUCKETS];  /* index plus 1 of the first; 0: none */
 static _Atomic uint32_t by_key[BUCKETS]; /* likewise */
+static _Atomic uint32_t by_set[BUCKETS]; /* how many have a set with such a number */
 
 static _Atomic uint32_t *fd_bucket(int fd)
 {
 	return &by_fd[(unsigned)fd % BUCKETS];
 }
 
-static _Atomic uint32_t *key_bucket(int set, uint64_t data)
+/* By data alone: one set may have several numbers. */
+static _Atomic uint32_t *key_bucket(uint64_t data)
 {
-	uint64_t mixed =
-	    (data ^ (data >> 32) ^ (uint64_t)(unsigned)set << 20) * UINT64_C(0x9e3779b97f4a7c15);
+	return &by_key[((data ^ data >> 32) * UINT64_C(0x9e3779b97f4a7c15) >> 40) % BUCKETS];
+}
 
-	return &by_key[(mixed >> 40) % BUCKETS];
+static _Atomic uint32_t *set_count(int set)
+{
+	return &by_set[(unsigned)set % BUCKETS];
+}
+
+/* kcmp(2): a set that the program knows by another number than the one it was registered by. */
+static bool is_same_set(int a, int b)
+{
+	pid_t self = getpid();
+
+	return a == b || syscall(SYS_kcmp, self, self, KCMP_FILE, a, b) == 0;
 }
 
 static uint32_t first_of(const _Atomic uint32_t *bucket)
@@ -46,14 +62,19 @@ bool interests_may_have(int fd)
 	return fd >= 0 && first_of(fd_bucket(fd)) != 0;
 }
 
-bool interests_may_know(int set, uint64_t data)
+bool interests_may_know(uint64_t data)
 {
-	return first_of(key_bucket(set, data)) != 0;
+	return first_of(key_bucket(data)) != 0;
+}
+
+bool interests_may_be_in(int set)
+{
+	return set >= 0 && first_of(set_count(set)) != 0;
 }
 
 static void enter_key(struct interest *interest)
 {
-	_Atomic uint32_t *bucket = key_bucket(interest->set, interest->data);
+	_Atomic uint32_t *bucket = key_bucket(interest->data);
 
 	interest->next_of_key = first_of(bucket);
 	set_first(bucket, (uint32_t)(interest - table) + 1);
@@ -61,7 +82,7 @@ static void enter_key(struct interest *interest)
 
 static void leave_key(const struct interest *interest)
 {
-	_Atomic uint32_t *bucket = key_bucket(interest->set, interest->data);
+	_Atomic uint32_t *bucket = key_bucket(interest->data);
 	uint32_t index = first_of(bucket), self = (uint32_t)(interest - table) + 1;
 
 	if (index == self) {
@@ -91,6 +112,8 @@ static void drop(struct interest *interest)
 {
 	leave_key(interest);
 	leave_fd(interest);
+	set_first(set_count(interest->set), first_of(set_count(interest->set)) - 1);
+	interest->set = interest->fd = -1;
 	interest->next_of_fd = free_first;
 	free_first = (uint32_t)(interest - table) + 1;
 }
@@ -119,7 +142,7 @@ static struct interest *first_of_fd(int fd)
 	return of_fd(fd, first_of(fd_bucket(fd)));
 }
 
-static struct interest *of_set(int set, int fd)
+struct interest *interests_of(int set, int fd)
 {
 	struct interest *interest = first_of_fd(fd);
 
@@ -147,13 +170,14 @@ static void add(int set, int fd, uint64_t cookie, const struct epoll_event *even
 	                              .cookie = cookie,
 	                              .next_of_fd = first_of(bucket)};
 	set_first(bucket, (uint32_t)(interest - table) + 1);
+	set_first(set_count(set), first_of(set_count(set)) + 1);
 	enter_key(interest);
 }
 
 void interests_note(int set, int operation, int fd, uint64_t cookie,
                     const struct epoll_event *event)
 {
-	struct interest *interest = of_set(set, fd);
+	struct interest *interest = interests_of(set, fd);
 
 	if (operation == EPOLL_CTL_DEL) {
 		if (interest != NULL)
@@ -173,11 +197,12 @@ void interests_note(int set, int operation, int fd, uint64_t cookie,
 	enter_key(interest);
 }
 
-struct interest *interests_find(int set, uint64_t data)
+struct interest *interests_find(int set, uint64_t data, const struct interest *previous)
 {
-	uint32_t index = first_of(key_bucket(set, data));
+	uint32_t index = previous == NULL ? first_of(key_bucket(data)) : previous->next_of_key;
 
-	while (index != 0 && (table[index - 1].set != set || table[index - 1].data != data))
+	while (index != 0 &&
+	       (table[index - 1].data != data || !is_same_set(table[index - 1].set, set)))
 		index = table[index - 1].next_of_key;
 	return index == 0 ? NULL : &table[index - 1];
 }
@@ -190,10 +215,16 @@ void interests_forget(int fd)
 		drop(interest);
 }
 
+unsigned interests_moves(void)
+{
+	return atomic_load_explicit(&moves, memory_order_acquire);
+}
+
 void interests_detach(int fd)
 {
 	struct interest *interest = first_of_fd(fd);
 
+	atomic_fetch_add_explicit(&moves, 1, memory_order_acq_rel);
 	while (interest != NULL) {
 		struct interest *next = of_fd(fd, interest->next_of_fd);
 
@@ -205,20 +236,43 @@ void interests_detach(int fd)
 	}
 }
 
+/* Puts it in, as the program wants it. Returns 0 or -errno. */
+static int put_in(const struct interest *interest)
+{
+	struct epoll_event event = {.events = interest->events, .data.u64 = interest->data};
+
+	if (interest->disarmed)
+		event.events &= DISARMED_BITS;
+	if (libc_epoll_ctl(interest->set, EPOLL_CTL_ADD, interest->fd, &event) < 0 &&
+	    errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
 int interests_attach(int fd, uint64_t cookie)
 {
 	struct interest *interest = first_of_fd(fd);
 
 	for (; interest != NULL; interest = of_fd(fd, interest->next_of_fd)) {
-		struct epoll_event event = {.events = interest->events, .data.u64 = interest->data};
+		int r = put_in(interest);
 
-		if (interest->disarmed)
-			event.events &= DISARMED_BITS;
-		if (libc_epoll_ctl(interest->set, EPOLL_CTL_ADD, fd, &event) < 0 && errno != EEXIST)
-			return -errno;
+		if (r < 0)
+			return r;
 		interest->cookie = cookie;
+		interest->attached = interests_moves();
+		interest->reported = false;
 	}
 	return 0;
+}
+
+void interests_renew(struct interest *interest)
+{
+	/* It has had its turn: what was older is simply forgotten. */
+	if (interest->reported)
+		return;
+	interest->attached = atomic_fetch_add_explicit(&moves, 1, memory_order_acq_rel) + 1;
+	if (libc_epoll_ctl(interest->set, EPOLL_CTL_DEL, interest->fd, NULL) == 0)
+		(void)put_in(interest);
 }
 
 void interests_mute(int fd)
@@ -236,6 +290,19 @@ void interests_mute(int fd)
 	}
 }
 
+int interests_lose_set(int set)
+{
+	for (uint32_t i = 0; i < used; i++) {
+		int fd = table[i].fd;
+
+		if (table[i].set != set)
+			continue;
+		drop(&table[i]);
+		return fd;
+	}
+	return -1;
+}
+
 void interests_clear(void)
 {
 	for (size_t i = 0; i < BUCKETS; i++) {
@@ -243,6 +310,8 @@ void interests_clear(void)
 			set_first(&by_fd[i], 0);
 		if (first_of(&by_key[i]) != 0)
 			set_first(&by_key[i], 0);
+		if (first_of(&by_set[i]) != 0)
+			set_first(&by_set[i], 0);
 	}
 	used = 0;
 	free_first = 0;

@@ -27,14 +27,20 @@ struct interest {
 	uint32_t events;
 	uint64_t data;
 	uint64_t cookie;     /* the socket that was on the number then */
+	unsigned attached;   /* interests_moves() when it was put in by us; 0: never */
+	bool reported;       /* since then, to the program */
 	bool disarmed;       /* EPOLLONESHOT has reported; nothing more until the program says so */
 	uint32_t next_of_fd; /* indexes of the table, plus 1; 0: none */
 	uint32_t next_of_key; /* likewise */
 };
 
-/* Whether one of this number, or of this set and data, may be known; one load, without the lock. */
+/*
+ * Whether one of this number, with this data, or in a set with this number, may be known; one load,
+ * without the lock.
+ */
 bool interests_may_have(int fd);
-bool interests_may_know(int set, uint64_t data);
+bool interests_may_know(uint64_t data);
+bool interests_may_be_in(int set);
 
 /* Whether one of this number is known. */
 bool interests_have(int fd);
@@ -46,18 +52,42 @@ bool interests_have(int fd);
 void interests_note(int set, int operation, int fd, uint64_t cookie,
                     const struct epoll_event *event);
 
-/* What the set reported with `data`, or NULL. Valid until the table changes. */
-struct interest *interests_find(int set, uint64_t data);
+/*
+ * What the set may have reported with `data`, which programs use for several numbers at times: the
+ * one after `previous`, which is NULL at first; NULL: no more. Valid until the table changes.
+ */
+struct interest *interests_find(int set, uint64_t data, const struct interest *previous);
+
+/*
+ * An event of the interest was reported that may have been older than the socket which is on the
+ * number since a move: the set reports anew, once, whatever it has reported.
+ */
+void interests_renew(struct interest *interest);
+
+/* The one of this set and number, or NULL. */
+struct interest *interests_of(int set, int fd);
+
+/*
+ * The set is closed, or another file has its number. It may go on by a number that is not known:
+ * one of its interests is forgotten. Returns whose that was; -1: no more.
+ */
+int interests_lose_set(int set);
 
 /* All of the number are forgotten: it is closed, or cannot race any more. */
 void interests_forget(int fd);
 
-/* Takes the number out of all its sets, before another socket takes its place. */
+/*
+ * Takes the number out of all its sets, before another socket takes its place, and counts that as a
+ * move: whoever sees anything of what follows finds the count changed.
+ */
 void interests_detach(int fd);
 
+/* Counts moves. One load; without the lock. */
+unsigned interests_moves(void);
+
 /*
- * Puts the number, with the socket that it has now, into them again. A set that is not what it was
- * is forgotten. Returns 0 or -errno of a set that refused: then some may have it and some may not.
+ * Puts the number, with the socket that it has now, into them again. Returns 0 or -errno of a set
+ * that refused: then some may have it and some may not.
  */
 int interests_attach(int fd, uint64_t cookie);
 

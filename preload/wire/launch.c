@@ -5,6 +5,7 @@
 #include "wire/contests.h"
 #include "wire/dial.h"
 #include "wire/report.h"
+#include "wire/unseen.h"
 
 #include <errno.h>
 
@@ -23,9 +24,10 @@ static bool is_no_way(int error)
 static int replace_at_once(struct contest *contest, int error)
 {
 	uint64_t now_ns = clock_now_ns();
+	enum contest_waiters known = contest->known;
 
-	if (contest->known < WAITERS_POLL)
-		contest->known = WAITERS_POLL; /* nobody waits for a socket that does nothing */
+	if (known == WAITERS_UNKNOWN)
+		contest->known = WAITERS_POLL; /* this once: nobody waits yet */
 	contest_seat_refused(contest, error, now_ns);
 	contest_look(contest, now_ns);
 	while (contest->state == CONTEST_OPEN && contest->race.running == 0 &&
@@ -33,8 +35,32 @@ static int replace_at_once(struct contest *contest, int error)
 		contest_feed(contest, now_ns);
 	if (contest->state == CONTEST_OPEN && contest->seat == 0)
 		contest_leave(contest, now_ns); /* no other socket could stand in */
+	contest->known = known;
+	contests_recount(contest);
 	if (contest->state == CONTEST_OPEN || contest->outcome == CONTEST_WON)
 		return -EINPROGRESS;
+	return -error;
+}
+
+/*
+ * The same, when it is known who waits for the number, or that nobody does: what was registered
+ * behind our back is looked for everywhere, by this thread of the program, without the lock.
+ */
+static int replace_if_known(struct contest *contest, struct quiet *quiet, int error)
+{
+	uint32_t generation = contest->generation;
+	bool found = true;
+
+	if (contest->known == WAITERS_UNKNOWN) {
+		contests_unlock(quiet);
+		found = unseen_find_everywhere();
+		contests_lock(quiet);
+	}
+	if (contest->generation != generation || contest->state != CONTEST_OPEN)
+		return -error; /* another thread has closed the number meanwhile */
+	if (found)
+		return replace_at_once(contest, error);
+	contest_leave(contest, clock_now_ns());
 	return -error;
 }
 
@@ -63,7 +89,7 @@ int launch(const struct contest_request *request, const struct sockaddr *sa, soc
 		return r;
 	}
 	if (error != EINPROGRESS)
-		r = replace_at_once(contest, error);
+		r = replace_if_known(contest, &quiet, error);
 	else if (progress == OWN_CLOSED)
 		contest_look(contest, clock_now_ns());
 	report_and_unlock(contest, &quiet);
@@ -74,10 +100,10 @@ int launch_again(struct contest *contest, const struct quiet *quiet, uint64_t no
 {
 	bool goes_on;
 
+	contests_feed(now_ns);
 	contest_know(contest, WAITERS_POLL, now_ns);
-	/* Its socket may have failed, and no other stand on the number yet. */
-	goes_on = contest->state == CONTEST_OPEN &&
-	          contest->race.attempts[contest->seat].state == RACE_FAILED;
+	/* The kernel would tell of the socket that happens to be there, which may fail just now. */
+	goes_on = contest->state == CONTEST_OPEN;
 	report_and_unlock(contest, quiet);
 	return goes_on ? -EALREADY : DIAL_IMPOSSIBLE;
 }

@@ -4,12 +4,15 @@
 #include "base/libc.h"
 #include "wire/agenda.h"
 #include "wire/contests.h"
+#include "wire/errors.h"
 #include "wire/interests.h"
+#include "wire/places.h"
 #include "wire/reactor.h"
 #include "wire/report.h"
 #include "wire/seat.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stddef.h>
 
 /* What a connecting socket reports when it has failed, and one that has connected does not. */
@@ -22,7 +25,7 @@ bool number_races(int fd)
 
 bool number_matters(int fd)
 {
-	return contests_may_have(fd) || interests_may_have(fd);
+	return contests_may_have(fd) || interests_may_have(fd) || interests_may_be_in(fd);
 }
 
 bool number_hold(int fd, struct quiet *ret_quiet)
@@ -36,9 +39,23 @@ bool number_hold(int fd, struct quiet *ret_quiet)
 	return false;
 }
 
+bool number_hold_all(struct quiet *ret_quiet)
+{
+	if (!contests_may_open())
+		return false;
+	contests_lock(ret_quiet);
+	return true;
+}
+
 void number_release(const struct quiet *quiet)
 {
-	contests_unlock(quiet);
+	/* What has ended meanwhile is told by the thread that ended it, as everywhere. */
+	struct contest *untold = places_untold(clock_now_ns());
+
+	if (untold != NULL)
+		report_and_unlock(untold, quiet);
+	else
+		contests_unlock(quiet);
 }
 
 void number_chose_hops(int fd)
@@ -60,16 +77,18 @@ void number_blocks(int fd)
 	}
 }
 
-void number_copied(int fd, int copy)
+bool number_copied(int fd, int copy)
 {
 	struct contest *contest = contests_find(fd);
 
 	if (contest == NULL)
-		return;
-	if (contest->number_count < CONTEST_NUMBERS_MAX)
-		contests_add_number(contest, copy);
-	else
+		return false;
+	if (contest->number_count == CONTEST_NUMBERS_MAX) {
 		contest_leave(contest, clock_now_ns());
+		return false;
+	}
+	contests_add_number(contest, copy);
+	return true;
 }
 
 /* One of the contest's numbers goes; with the last one, the contest. */
@@ -85,6 +104,31 @@ static void drop(struct contest_number *number)
 	contests_drop_number(contest, (unsigned)(number - contest->numbers));
 }
 
+/* An epoll set is closed. If it has another number, its registrations are there still. */
+static void lose_set(int set)
+{
+	int fd;
+
+	while (interests_may_be_in(set) && (fd = interests_lose_set(set)) >= 0) {
+		struct contest *contest = contests_find(fd);
+
+		if (contest != NULL && !interests_have(fd) && contest->known == WAITERS_RECORD) {
+			contest->known = WAITERS_UNKNOWN;
+			contests_recount(contest);
+		}
+	}
+}
+
+void number_gone(int fd)
+{
+	struct contest_number *number = contests_number(fd);
+
+	if (number != NULL)
+		drop(number);
+	interests_forget(fd);
+	lose_set(fd);
+}
+
 static void let_go_of(int fd)
 {
 	struct quiet quiet;
@@ -92,13 +136,7 @@ static void let_go_of(int fd)
 
 	contests_lock(&quiet);
 	contest = contests_find(fd);
-	for (unsigned i = 0; contest != NULL && i < contest->number_count; i++) {
-		if (contest->numbers[i].fd == fd) {
-			drop(&contest->numbers[i]);
-			break;
-		}
-	}
-	interests_forget(fd);
+	number_gone(fd);
 	if (contest != NULL)
 		report_and_unlock(contest, &quiet);
 	else
@@ -150,30 +188,37 @@ void number_stand_down(int fd)
 	report_and_unlock(contest, &quiet);
 }
 
-/* Worth remembering: a TCP socket that may still be connected by the program. */
+/* Worth remembering: a socket that the program may still connect. Cheaper to ask than TCP_INFO. */
 static bool may_race(int fd)
 {
-	enum own_progress progress;
+	struct sockaddr_storage name;
+	socklen_t len = sizeof(name);
 
-	return own_progress(fd, &progress) == 0 && progress != OWN_CONNECTED;
+	return getpeername(fd, (struct sockaddr *)&name, &len) < 0 && errno == ENOTCONN;
 }
 
 /* One that does not race, or not yet: nothing moves it meanwhile. */
 static int control_idle(int set, int operation, int fd, struct epoll_event *event)
 {
-	int r = libc_epoll_ctl(set, operation, fd, event);
-	int saved_errno = errno;
+	bool known = interests_may_have(fd) && contests_may_open();
 	struct quiet quiet;
 	uint64_t cookie;
+	int r, saved_errno;
 
-	if (r < 0 || (operation == EPOLL_CTL_ADD ? !may_race(fd) : !interests_may_have(fd)) ||
-	    own_cookie(fd, &cookie) < 0) {
-		errno = saved_errno;
-		return r;
+	/* With the lock, where a number that raced may be out of its set for a moment. */
+	if (known)
+		contests_lock(&quiet);
+	r = libc_epoll_ctl(set, operation, fd, event);
+	saved_errno = errno;
+	if (r == 0 && (known || (operation == EPOLL_CTL_ADD && may_race(fd))) &&
+	    own_cookie(fd, &cookie) == 0 && contests_guard() && contests_may_open()) {
+		if (!known)
+			contests_lock(&quiet);
+		known = true;
+		interests_note(set, operation, fd, cookie, event);
 	}
-	contests_lock(&quiet);
-	interests_note(set, operation, fd, cookie, event);
-	contests_unlock(&quiet);
+	if (known)
+		contests_unlock(&quiet);
 	errno = saved_errno;
 	return r;
 }
@@ -184,22 +229,46 @@ int number_control(int set, int operation, int fd, struct epoll_event *event)
 	struct contest *contest;
 	int r;
 
-	if (!contests_may_open())
-		return libc_epoll_ctl(set, operation, fd, event);
 	if (!number_hold(fd, &quiet))
 		return control_idle(set, operation, fd, event);
+	contest = contests_find(fd);
 	r = libc_epoll_ctl(set, operation, fd, event);
+	/* What we took out to mute it, the program may take out as well. */
+	if (r < 0 && errno == ENOENT && operation == EPOLL_CTL_DEL && contest->hidden &&
+	    interests_of(set, fd) != NULL)
+		r = 0;
 	if (r < 0) {
 		quiet.error = errno;
 		contests_unlock(&quiet);
 		return r;
 	}
-	contest = contests_find(fd);
 	interests_note(set, operation, fd, contest->attempts[contest->seat].cookie, event);
 	if (interests_have(fd) && contest->unattended)
 		contest_know(contest, WAITERS_RECORD, clock_now_ns());
 	report_and_unlock(contest, &quiet);
 	return r;
+}
+
+/*
+ * The thread that asks is the one that is said to wait in connect(): it has left that through
+ * siglongjmp(), and the race is as one of a socket that does not block.
+ */
+static void notice_absence(struct contest *contest)
+{
+	if (contest->unattended || contest->waiters != 1 ||
+	    !pthread_equal(contest->waiter, pthread_self()))
+		return;
+	contest->waiters = 0;
+	contest_unattend(contest);
+}
+
+/* With the lock. `known` is how the program asks. */
+static void learn(struct contest *contest, enum contest_waiters known)
+{
+	notice_absence(contest);
+	if (contest->known < known)
+		contest->known = known;
+	contests_recount(contest);
 }
 
 void number_wait(int fd)
@@ -209,26 +278,27 @@ void number_wait(int fd)
 
 	contests_lock(&quiet);
 	contest = contests_find(fd);
-	if (contest == NULL || !contest->unattended || contest->known >= WAITERS_POLL) {
+	if (contest == NULL) {
 		contests_unlock(&quiet);
 		return;
 	}
-	contest_know(contest, WAITERS_POLL, clock_now_ns());
+	/* What was held back for not knowing it is done now. */
+	if (contest->known < WAITERS_POLL || !contest->unattended) {
+		learn(contest, WAITERS_POLL);
+		contest_look(contest, clock_now_ns());
+	}
 	report_and_unlock(contest, &quiet);
 }
 
-/* With the lock. `known` is how the program asks. */
 static enum number_readiness judge(struct contest *contest, enum contest_waiters known)
 {
-	unsigned moves = seat_moves();
+	unsigned moves = interests_moves();
 
-	if (contest->known < known)
-		contest->known = known;
-	contests_recount(contest);
+	learn(contest, known);
 	contest_look(contest, clock_now_ns());
 	if (contest->state == CONTEST_OPEN)
 		return NUMBER_HIDDEN;
-	return seat_moves() == moves ? NUMBER_TRUE : NUMBER_MOVED;
+	return interests_moves() == moves ? NUMBER_TRUE : NUMBER_MOVED;
 }
 
 enum number_readiness number_judge(int fd)
@@ -248,10 +318,12 @@ enum number_readiness number_judge(int fd)
 	return readiness;
 }
 
-/* Its socket has failed, and the next attempt may not start yet. */
+/* What is on its number has failed, and no other attempt has taken the place yet. */
 static bool is_between(const struct contest *contest)
 {
-	return contest->race.attempts[contest->seat].state == RACE_FAILED;
+	enum own_progress progress;
+
+	return own_progress(seat_of(contest).fd, &progress) == 0 && progress == OWN_CLOSED;
 }
 
 uint64_t number_muted_until(int fd)
@@ -262,84 +334,149 @@ uint64_t number_muted_until(int fd)
 
 	contests_lock(&quiet);
 	contest = contests_find(fd);
-	if (contest != NULL && is_between(contest))
+	if (contest != NULL && is_between(contest)) {
 		until_ns = clock_add_ns(clock_now_ns(), RACE_PACE_NS);
-	if (until_ns > 0 && contest->due_ns < until_ns)
-		until_ns = contest->due_ns;
+		if (contest->due_ns < until_ns)
+			until_ns = contest->due_ns;
+	}
 	contests_unlock(&quiet);
 	return until_ns;
 }
 
-/* The number, which does not race, fails at this moment. */
-static bool fails_now(int fd)
+bool number_hides_error(int fd)
 {
-	static const struct timespec at_once;
-	struct pollfd watch = {.fd = fd};
+	struct quiet quiet;
+	struct contest *contest;
+	bool hides = false;
 
-	return libc_ppoll(&watch, 1, &at_once, NULL) > 0 &&
-	       (watch.revents & (POLLERR | POLLHUP)) != 0;
+	contests_lock(&quiet);
+	contest = contests_find(fd);
+	if (contest == NULL) {
+		contests_unlock(&quiet);
+		return false;
+	}
+	contests_feed(clock_now_ns());
+	/*
+	 * Who asks again and again is told when there is something to tell. Who asks for the first
+	 * time when the socket has failed was told so by a wait that we did not see.
+	 */
+	if (is_between(contest) && !contest->asked) {
+		contest_leave(contest, clock_now_ns());
+	} else {
+		contest->asked = true;
+		hides = judge(contest, WAITERS_POLL) == NUMBER_HIDDEN;
+	}
+	report_and_unlock(contest, &quiet);
+	return hides;
 }
 
-/* An event of a number on which nothing races, or not any more. */
-static bool keeps_idle(struct interest *interest, uint32_t events)
+int number_other_error(int fd)
 {
-	if ((events & FAILED) == 0) {
+	struct quiet quiet;
+	uint64_t cookie;
+	int error = 0;
+
+	if (!errors_exist() || !contests_are_ours() || own_cookie(fd, &cookie) < 0)
+		return 0;
+	contests_lock(&quiet);
+	error = errors_take(cookie);
+	contests_unlock(&quiet);
+	return error;
+}
+
+/* One of the numbers that an event may be about. */
+struct suspect {
+	int set;
+	int fd;
+	uint32_t events;
+	unsigned moves; /* interests_moves() before the wait that reported it */
+};
+
+/* Put in by us since that wait began: what it reported may be about the socket before. */
+static bool may_be_stale(const struct suspect *suspect, const struct interest *interest)
+{
+	return interest != NULL && interest->attached != 0 &&
+	       (int)(interest->attached - suspect->moves) > 0;
+}
+
+/* On the number no race goes on. Whether the event is none for the program. */
+static bool explains_idle(const struct suspect *suspect)
+{
+	struct interest *interest = interests_of(suspect->set, suspect->fd);
+
+	if ((suspect->events & FAILED) == 0) {
 		/* It has connected, and that was all that we need to know it for. */
-		interests_forget(interest->fd);
+		interests_forget(suspect->fd);
+		return false;
+	}
+	if (may_be_stale(suspect, interest)) {
+		interests_renew(interest);
 		return true;
 	}
-	/* Reported for a socket that has been replaced since; the set has the new one's readiness.
-	 */
-	if (!fails_now(interest->fd))
-		return false;
-	interest->disarmed = (interest->events & EPOLLONESHOT) != 0;
-	return true;
-}
-
-/* Whether an event of a number that races is for the program. */
-static bool keeps_racing(struct contest *contest, int fd, uint32_t events)
-{
-	enum number_readiness readiness = judge(contest, WAITERS_RECORD);
-
-	if ((events & FAILED) == 0 || readiness == NUMBER_TRUE)
-		return true;
-	if (readiness == NUMBER_HIDDEN && is_between(contest)) {
-		contest->hidden = true;
-		interests_mute(fd);
+	if (interest != NULL) {
+		interest->reported = true;
+		interest->disarmed = (interest->events & EPOLLONESHOT) != 0;
 	}
 	return false;
 }
 
-static bool keeps(int set, const struct epoll_event *event)
+/* The same while a race goes on, or did when this was asked. */
+static bool explains(const struct suspect *suspect, struct contest *contest)
 {
-	struct quiet quiet;
+	enum number_readiness readiness;
+
+	if (contest == NULL)
+		return explains_idle(suspect);
+	readiness = judge(contest, WAITERS_RECORD);
+	if (readiness != NUMBER_HIDDEN)
+		return explains_idle(suspect);
+	if ((suspect->events & FAILED) == 0)
+		return false;
+	if (is_between(contest)) {
+		contest->hidden = true;
+		interests_mute(suspect->fd);
+		return true;
+	}
+	return may_be_stale(suspect, interests_of(suspect->set, suspect->fd));
+}
+
+/* More numbers of one set with the same data were never seen to fail at the same time. */
+#define SUSPECTS_MAX 8
+
+/* Whether the event is for the program. */
+static bool keeps(int set, const struct epoll_event *event, unsigned moves)
+{
+	struct suspect suspects[SUSPECTS_MAX];
+	struct interest *interest = NULL;
 	struct contest *contest = NULL;
-	struct interest *interest;
-	bool kept = true;
+	unsigned count = 0;
+	bool explained = false;
+	struct quiet quiet;
 
 	contests_lock(&quiet);
-	interest = interests_find(set, event->data.u64);
-	if (interest != NULL) {
-		contest = contests_find(interest->fd);
-		kept = contest != NULL ? keeps_racing(contest, interest->fd, event->events)
-		                       : keeps_idle(interest, event->events);
+	while (count < SUSPECTS_MAX &&
+	       (interest = interests_find(set, event->data.u64, interest)) != NULL)
+		suspects[count++] =
+		    (struct suspect){interest->set, interest->fd, (uint32_t)event->events, moves};
+	for (unsigned i = 0; i < count && !explained; i++) {
+		contest = contests_find(suspects[i].fd);
+		explained = explains(&suspects[i], contest);
 	}
 	if (contest != NULL)
 		report_and_unlock(contest, &quiet);
 	else
 		contests_unlock(&quiet);
-	return kept;
+	return !explained;
 }
 
-int number_filter(int set, struct epoll_event *events, int count)
+int number_filter(int set, struct epoll_event *events, int count, unsigned moves)
 {
 	int kept = 0;
 
-	if (!contests_may_open())
-		return count;
 	for (int i = 0; i < count; i++) {
 		/* The program's memory is only written where something goes. */
-		if (interests_may_know(set, events[i].data.u64) && !keeps(set, &events[i]))
+		if (interests_may_know(events[i].data.u64) && contests_may_open() &&
+		    !keeps(set, &events[i], moves))
 			continue;
 		if (kept != i)
 			events[kept] = events[i];

@@ -28,10 +28,17 @@ bool number_matters(int fd);
 bool number_hold(int fd, struct quiet *ret_quiet);
 void number_release(const struct quiet *quiet);
 
-/* Within number_hold(): a call of the program has changed something that the race must know of. */
+/* The same for all races; false in a vfork() child. */
+bool number_hold_all(struct quiet *ret_quiet);
+
+/* While they are held: a call of the program has changed something that the race must know of. */
 void number_chose_hops(int fd);
-void number_blocks(int fd);           /* O_NONBLOCK was cleared */
-void number_copied(int fd, int copy); /* both are the program's numbers for the socket now */
+void number_blocks(int fd); /* O_NONBLOCK was cleared */
+void number_gone(int fd);   /* something else is there */
+
+/* Both are the program's numbers for the socket now. Returns whether the copy will have the winner.
+ */
+bool number_copied(int fd, int copy);
 
 /* The program closes the numbers from `first` to `last`, or puts something else on them. */
 void number_let_go(unsigned first, unsigned last);
@@ -65,10 +72,20 @@ enum number_readiness number_judge(int fd);
 uint64_t number_muted_until(int fd);
 
 /*
- * Takes what was hidden from the program, or what a set had reported before another socket took the
- * number, out of `count` events of `set`. Returns how many are left.
+ * The program reads the error of its socket, which counts as asking for it. Whether it has none
+ * because a race goes on behind it.
  */
-int number_filter(int set, struct epoll_event *events, int count);
+bool number_hides_error(int fd);
+
+/* The error that it is to read instead of the one that the socket has; 0: none. */
+int number_other_error(int fd);
+
+/*
+ * Takes what is to be hidden from the program, or what a set had reported before another socket
+ * took the number, out of `count` events of `set`. `moves` is interests_moves() from before the
+ * wait. Returns how many are left.
+ */
+int number_filter(int set, struct epoll_event *events, int count, unsigned moves);
 
 /*
  * A wait of the program does what only its own thread may do, or what nobody else knows of: makes

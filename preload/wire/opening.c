@@ -75,6 +75,7 @@ int contest_begin(struct contest *contest, const struct contest_request *request
 
 	fill(contest, request, now_ns);
 	contest->waiters = attended;
+	contest->waiter = pthread_self();
 	contest->unattended = !attended;
 	contests_opened(contest);
 	contests_add_number(contest, request->own.fd);

@@ -114,9 +114,9 @@ static int mirror(int from, struct name from_name, int to, struct name to_name)
 	union value wanted = {{0}}, present = {{0}};
 	socklen_t wanted_len = sizeof(wanted), present_len = sizeof(present);
 
-	if (getsockopt(from, from_name.level, from_name.name, &wanted, &wanted_len) < 0)
+	if (libc_getsockopt(from, from_name.level, from_name.name, &wanted, &wanted_len) < 0)
 		return 0;
-	if (getsockopt(to, to_name.level, to_name.name, &present, &present_len) < 0)
+	if (libc_getsockopt(to, to_name.level, to_name.name, &present, &present_len) < 0)
 		return 0;
 	if (wanted_len == present_len && memcmp(&wanted, &present, wanted_len) == 0)
 		return 0;
@@ -204,13 +204,13 @@ static int mirror_filter(int from, int to)
 	socklen_t count = 0;
 
 	/* For this option alone the length counts instructions. EACCES: an eBPF program. */
-	if (getsockopt(from, SOL_SOCKET, SO_GET_FILTER, NULL, &count) < 0)
+	if (libc_getsockopt(from, SOL_SOCKET, SO_GET_FILTER, NULL, &count) < 0)
 		return errno == ENOPROTOOPT ? 0 : -errno;
 	if (count == 0)
 		return 0;
 	if (count > FILTER_MAX)
 		return -E2BIG;
-	if (getsockopt(from, SOL_SOCKET, SO_GET_FILTER, code, &count) < 0)
+	if (libc_getsockopt(from, SOL_SOCKET, SO_GET_FILTER, code, &count) < 0)
 		return -errno;
 
 	struct sock_fprog program = {.len = (unsigned short)count, .filter = code};

@@ -25,7 +25,7 @@ int own_option(int fd, int level, int name, int fallback)
 	int value;
 	socklen_t len = sizeof(value);
 
-	return getsockopt(fd, level, name, &value, &len) == 0 ? value : fallback;
+	return libc_getsockopt(fd, level, name, &value, &len) == 0 ? value : fallback;
 }
 
 static int look_bound(int fd, struct own *own)
@@ -54,7 +54,7 @@ int own_look(int fd, struct own *ret_own)
 	socklen_t len = sizeof(own.protocol);
 	int flags, r;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &own.protocol, &len) < 0)
+	if (libc_getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &own.protocol, &len) < 0)
 		return -errno;
 	if (own.protocol != IPPROTO_TCP && own.protocol != IPPROTO_MPTCP)
 		return -ENOPROTOOPT;
@@ -89,7 +89,7 @@ int own_progress(int fd, enum own_progress *ret_progress)
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+	if (libc_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 		return -errno;
 	/*
 	 * The peer's first acknowledgement is that of our SYN. It tells a connection that was reset
@@ -109,7 +109,7 @@ int own_cookie(int fd, uint64_t *ret_cookie)
 	uint64_t cookie;
 	socklen_t len = sizeof(cookie);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0)
+	if (libc_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0)
 		return -errno;
 	*ret_cookie = cookie;
 	return 0;
@@ -120,7 +120,8 @@ int own_netns(int fd, uint64_t *ret_netns)
 	uint64_t netns = 0;
 	socklen_t len = sizeof(netns);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &netns, &len) < 0 && errno != ENOPROTOOPT)
+	if (libc_getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &netns, &len) < 0 &&
+	    errno != ENOPROTOOPT)
 		return -errno;
 	*ret_netns = netns;
 	return 0;

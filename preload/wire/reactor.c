@@ -101,6 +101,28 @@ static void *run(void *unused)
 	}
 }
 
+/* Bit s - 1: signal s was blocked by the program itself, at least once. */
+static _Atomic uint64_t blocked_before;
+
+void reactor_note_blocked(const sigset_t *set)
+{
+	uint64_t bits = 0;
+
+	for (int number = 1; number <= 64 && number < NSIG; number++)
+		if (sigismember(set, number) == 1)
+			bits |= UINT64_C(1) << (number - 1);
+	if ((bits & ~atomic_load_explicit(&blocked_before, memory_order_relaxed)) != 0)
+		atomic_fetch_or_explicit(&blocked_before, bits, memory_order_relaxed);
+}
+
+/* Blocked now, and never by the program's own call: then it was the kernel, for a handler. */
+static bool is_blocked_by_kernel(const sigset_t *mask, int number)
+{
+	uint64_t before = atomic_load_explicit(&blocked_before, memory_order_relaxed);
+
+	return sigismember(mask, number) == 1 && (number > 64 || (before >> (number - 1) & 1) == 0);
+}
+
 static bool is_fault(int number)
 {
 	return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL ||
@@ -111,8 +133,10 @@ static bool is_fault(int number)
  * pthread_create() allocates, and a connect() in a signal handler may have interrupted malloc().
  * Inside a handler the kernel blocks the signal that is being handled, or has been told not to
  * (SA_NODEFER). So when no signal with a handler is blocked, and no handler asked for that, this is
- * none. Handlers of faults ask for it often (crash reporters, sanitizers), and do not count: they
- * run where the program has come to its end.
+ * none. A signal that the program blocks by itself, to let it through in ppoll() or pselect()
+ * alone, has its handler run there, which is no place in malloc(). Handlers of faults ask for it
+ * often (crash reporters, sanitizers), and do not count: they run where the program has come to its
+ * end.
  */
 static bool may_be_handler(const sigset_t *mask)
 {
@@ -121,7 +145,7 @@ static bool may_be_handler(const sigset_t *mask)
 
 		if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
 		    action.sa_handler != SIG_IGN &&
-		    (sigismember(mask, number) == 1 ||
+		    (is_blocked_by_kernel(mask, number) ||
 		     ((action.sa_flags & SA_NODEFER) != 0 && !is_fault(number))))
 			return true;
 	}

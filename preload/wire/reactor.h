@@ -24,6 +24,12 @@ int reactor_ensure(uint64_t tick_ns, const sigset_t *mask);
 /* What reactor_ensure() was told last; with the lock held, or roughly. */
 uint64_t reactor_tick_ns(void);
 
+/*
+ * The program blocks these signals by a call of its own, or has them blocked where no handler can
+ * be. Without the lock; safe in signal handlers.
+ */
+void reactor_note_blocked(const sigset_t *set);
+
 /* In a forked child, which has no reactor; with the lock held. */
 void reactor_after_fork(void);
 

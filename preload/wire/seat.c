@@ -7,14 +7,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdatomic.h>
-
-static atomic_uint moves;
-
-unsigned seat_moves(void)
-{
-	return atomic_load_explicit(&moves, memory_order_relaxed);
-}
 
 struct attempt seat_of(const struct contest *contest)
 {
@@ -33,6 +25,15 @@ bool seat_keep_numbers(struct contest *contest)
 		if (!own_is(contest->numbers[i].fd, cookie))
 			contests_drop_number(contest, i);
 	return contest->number_count > 0;
+}
+
+/* The program does not have that socket any more: what it met can be read. */
+static void learn_error(struct contest *contest, unsigned i)
+{
+	struct race_attempt *attempt = &contest->race.attempts[i];
+
+	if (i != 0 && attempt->state == RACE_FAILED && attempt->error == 0)
+		(void)attempt_look(&contest->attempts[i], &attempt->error);
 }
 
 int seat_place(struct contest *contest, unsigned next)
@@ -57,7 +58,7 @@ int seat_place(struct contest *contest, unsigned next)
 	for (unsigned i = contest->number_count; i-- > 1;)
 		if (graft_place(contest->numbers[i].fd, seated, &contest->attempts[next]) < 0)
 			contests_drop_number(contest, i);
-	atomic_fetch_add_explicit(&moves, 1, memory_order_relaxed);
+	learn_error(contest, contest->seat);
 	contest->seat = next;
 	contest->attempts[next].seated = true;
 	contest->hidden = false;
@@ -70,7 +71,7 @@ static void wake_pollers(const struct attempt *attempt)
 	int lowat = 0;
 	socklen_t len = sizeof(lowat);
 
-	if (getsockopt(attempt->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, &len) == 0)
+	if (libc_getsockopt(attempt->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, &len) == 0)
 		(void)libc_setsockopt(attempt->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, len);
 }
 
@@ -94,6 +95,7 @@ void seat_wake(const struct contest *contest)
 	for (unsigned i = 0; i < contest->race.next; i++) {
 		const struct attempt *attempt = &contest->attempts[i];
 
+		/* A set that has the one which is there now would report it a second time. */
 		if (!attempt->seated || attempt->fd < 0 || i == contest->seat)
 			continue;
 		if (!contest->unattended && contest->race.attempts[i].state == RACE_RUNNING)
@@ -108,7 +110,7 @@ static bool read_send_timeout(int fd, struct timeval *ret_timeout)
 {
 	socklen_t len = sizeof(*ret_timeout);
 
-	return getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, ret_timeout, &len) == 0;
+	return libc_getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, ret_timeout, &len) == 0;
 }
 
 void seat_cut_send_timeout(struct contest *contest, const struct timeval *left)

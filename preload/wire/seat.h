@@ -25,9 +25,6 @@ bool seat_keep_numbers(struct contest *contest);
  */
 int seat_place(struct contest *contest, unsigned next);
 
-/* Counts the times that another socket was put on a number. One load; without the lock. */
-unsigned seat_moves(void);
-
 /*
  * Wakes whoever waits on a socket that was on the numbers before. A thread in a blocking connect()
  * is woken by a shutdown only; it sees ECONNRESET or EPIPE and asks us.

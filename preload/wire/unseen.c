@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* "/proc/self/fdinfo/" and a number. */
@@ -17,6 +18,9 @@
 
 /* A line of a set's fdinfo has less than 100 characters. */
 #define BUFFER_SIZE 2048
+
+/* A set that has more than other sets and a few pipes is none that holds sets. */
+#define OTHERS_MAX 32
 
 static int open_fdinfo(int set)
 {
@@ -78,18 +82,29 @@ static void note(int set, int fd, const struct epoll_event *event)
 	report_and_unlock(contest, &quiet);
 }
 
+/* What the set has beside the numbers that race: sets within it, perhaps. */
+struct others {
+	unsigned count;
+	int fds[OTHERS_MAX];
+};
+
 /* "tfd: NUMBER events: HEX data: HEX ..." */
-static void read_line(int set, const char *line)
+static void read_line(int set, const char *line, struct others *others)
 {
 	uint64_t fd, events, data;
 
 	if (!value_of(line, "tfd:", 10, &fd) || !value_of(line, "events:", 16, &events) ||
-	    !value_of(line, "data:", 16, &data) || !contests_may_have((int)fd))
+	    !value_of(line, "data:", 16, &data))
 		return;
+	if (!contests_may_have((int)fd)) {
+		if (others != NULL && others->count < OTHERS_MAX)
+			others->fds[others->count++] = (int)fd;
+		return;
+	}
 	note(set, (int)fd, &(struct epoll_event){.events = (uint32_t)events, .data.u64 = data});
 }
 
-static void read_lines(int set, int file)
+static void read_lines(int set, int file, struct others *others)
 {
 	char buffer[BUFFER_SIZE];
 	size_t len = 0;
@@ -102,7 +117,7 @@ static void read_lines(int set, int file)
 		buffer[len] = '\0';
 		while ((end = strchr(line, '\n')) != NULL) {
 			*end = '\0';
-			read_line(set, line);
+			read_line(set, line, others);
 			line = end + 1;
 		}
 		len -= (size_t)(line - buffer);
@@ -110,19 +125,96 @@ static void read_lines(int set, int file)
 	}
 }
 
-void unseen_find(int set)
+static void look_into(int set, struct others *others)
+{
+	int file = open_fdinfo(set);
+
+	if (file < 0)
+		return;
+	read_lines(set, file, others);
+	(void)libc_close(file);
+}
+
+/* What a number of the process is, as far as that matters here. */
+enum kind { KIND_OTHER, KIND_SET, KIND_RING };
+
+static enum kind kind_of(int directory, const char *number)
+{
+	static const char set[] = "anon_inode:[eventpoll]", ring[] = "anon_inode:[io_uring]";
+	char target[sizeof(set)];
+	ssize_t len = readlinkat(directory, number, target, sizeof(target));
+
+	if (len == sizeof(set) - 1 && memcmp(target, set, sizeof(set) - 1) == 0)
+		return KIND_SET;
+	return len == sizeof(ring) - 1 && memcmp(target, ring, sizeof(ring) - 1) == 0 ? KIND_RING
+	                                                                              : KIND_OTHER;
+}
+
+/* getdents64(2), which the C library keeps for itself; the layout is the kernel's. */
+struct entry {
+	uint64_t inode;
+	int64_t next;
+	unsigned short size;
+	unsigned char type;
+	char name[];
+};
+
+/* One piece of the directory. Returns false when there is an io_uring in it. */
+static bool look_at_entries(int directory, const char *entries, long size)
+{
+	for (long at = 0; at < size;) {
+		const struct entry *entry = (const struct entry *)(const void *)(entries + at);
+		enum kind kind = kind_of(directory, entry->name);
+		uint64_t set;
+
+		if (kind == KIND_RING)
+			return false;
+		if (kind == KIND_SET && value_of(entry->name, "", 10, &set))
+			look_into((int)set, NULL);
+		at += entry->size;
+	}
+	return true;
+}
+
+static bool look_everywhere(int directory)
+{
+	_Alignas(struct entry) char entries[BUFFER_SIZE];
+	long size;
+
+	while ((size = syscall(SYS_getdents64, directory, entries, sizeof(entries))) > 0)
+		if (!look_at_entries(directory, entries, size))
+			return false;
+	return size == 0;
+}
+
+bool unseen_find_everywhere(void)
 {
 	struct quiet quiet;
-	int file;
+	bool known = false;
+	int directory;
+
+	quiet_begin(&quiet);
+	directory = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory >= 0) {
+		known = look_everywhere(directory);
+		(void)libc_close(directory);
+	}
+	quiet_end(&quiet);
+	return known;
+}
+
+void unseen_find(int set)
+{
+	struct others others = {.count = 0};
+	struct quiet quiet;
 
 	if (set < 0 || !contests_are_ours())
 		return;
 	/* A thread that is cancelled in the middle would leave the file open. */
 	quiet_begin(&quiet);
-	file = open_fdinfo(set);
-	if (file >= 0) {
-		read_lines(set, file);
-		(void)libc_close(file);
-	}
+	look_into(set, &others);
+	/* One level of sets within sets is what programs have. */
+	for (unsigned i = 0; i < others.count && contests_are_blind(); i++)
+		look_into(others.fds[i], NULL);
 	quiet_end(&quiet);
 }

@@ -3,17 +3,25 @@
  * by a raw system call or an io_uring. The kernel lists them in /proc/self/fdinfo (proc(5)).
  *
  * A file is opened for that, which takes the lowest number for a moment: so it is only done by the
- * program's own thread, at the beginning of a wait.
+ * program's own thread, in a call of its own.
  *
  * Safe in: threads, signal handlers, fork; cancellation is disabled inside.
  */
 #ifndef WIRE_UNSEEN_H
 #define WIRE_UNSEEN_H
 
+#include <stdbool.h>
+
 /*
  * Finds what `set`, which the program is about to wait on, knows of numbers that race and of which
  * nobody knows who waits for them.
  */
 void unseen_find(int set);
+
+/*
+ * The same for all epoll sets of the process. Returns false when it cannot be known: there is no
+ * /proc, or an io_uring, which tells nobody what it waits for.
+ */
+bool unseen_find_everywhere(void);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/libc.h"
 #include "wire/contests.h"
+#include "wire/interests.h"
 #include "wire/number.h"
 #include "wire/patience.h"
 #include "wire/unseen.h"
@@ -35,16 +36,17 @@ static int ask(const struct epoll_call *call, const struct patience *patience)
 static int wait_for(const struct epoll_call *call, struct patience patience)
 {
 	for (;;) {
-		int r;
+		unsigned moves = interests_moves();
+		int r, kept;
 
 		if (contests_are_blind())
 			unseen_find(call->set);
 		patience.slice_ns = number_tend();
 		r = ask(call, &patience);
-		if (r > 0)
-			r = number_filter(call->set, call->events, r);
-		if (r != 0 || patience_ended(&patience))
-			return r;
+		kept = r > 0 ? number_filter(call->set, call->events, r, moves) : r;
+		/* What was taken out may have had the place of something else. */
+		if (kept != 0 || (r == 0 && patience_ended(&patience)))
+			return kept;
 	}
 }
 
@@ -52,8 +54,6 @@ int wait_epoll(int set, struct epoll_event *events, int max, int timeout_ms)
 {
 	struct epoll_call call = {EPOLL_PLAIN, set, events, max, NULL};
 
-	if (!contests_are_prepared())
-		return libc_epoll_wait(set, events, max, timeout_ms);
 	return wait_for(&call, patience_from_ms(timeout_ms));
 }
 
@@ -61,8 +61,6 @@ int wait_epoll_p(int set, struct epoll_event *events, int max, int timeout_ms, c
 {
 	struct epoll_call call = {EPOLL_P, set, events, max, mask};
 
-	if (!contests_are_prepared())
-		return libc_epoll_pwait(set, events, max, timeout_ms, mask);
 	return wait_for(&call, patience_from_ms(timeout_ms));
 }
 
@@ -71,7 +69,7 @@ int wait_epoll_p2(int set, struct epoll_event *events, int max, const struct tim
 {
 	struct epoll_call call = {EPOLL_P2, set, events, max, mask};
 
-	if (!contests_are_prepared() || !patience_takes(timeout))
+	if (!patience_takes(timeout))
 		return libc_epoll_pwait2(set, events, max, timeout, mask);
 	return wait_for(&call, patience_from_timespec(timeout));
 }

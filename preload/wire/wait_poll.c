@@ -2,10 +2,11 @@
 
 #include "base/clock.h"
 #include "base/libc.h"
+#include "base/pointer.h"
 #include "wire/contests.h"
+#include "wire/interests.h"
 #include "wire/number.h"
 #include "wire/patience.h"
-#include "wire/seat.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -15,6 +16,9 @@
  * whatever ends the wait. Larger ones are changed in place for that time. 4 KiB of stack.
  */
 #define COPIED_MAX 512
+
+/* As many descriptors as a process can have by default; more numbers are left to the kernel. */
+#define POLLED_MAX 1048576
 
 /* Which of the two calls it is, and what both are given. */
 struct poll_call {
@@ -91,7 +95,6 @@ static int ask(const struct poll_call *call, struct pollfd *asked, const struct 
  */
 static int finish(struct pollfd *asked, nfds_t count, int ready, unsigned moves)
 {
-	bool moved = seat_moves() != moves;
 	bool again = false;
 
 	for (nfds_t i = 0; i < count; i++) {
@@ -102,7 +105,8 @@ static int finish(struct pollfd *asked, nfds_t count, int ready, unsigned moves)
 			continue;
 		if (number_races(entry->fd) && number_judge(entry->fd) != NUMBER_TRUE)
 			again = true;
-		if (moved && (entry->revents & (POLLERR | POLLHUP)) != 0)
+		/* Of a socket that was replaced meanwhile, by a race that may be over. */
+		if ((entry->revents & (POLLERR | POLLHUP)) != 0 && interests_moves() != moves)
 			again = true;
 		if (!ours)
 			continue;
@@ -119,7 +123,7 @@ static int wait_for(const struct poll_call *call, struct patience patience)
 	int r, ready;
 
 	do {
-		unsigned moves = seat_moves();
+		unsigned moves = interests_moves();
 		uint64_t muted_until_ns;
 
 		if (asked == copied)
@@ -137,11 +141,17 @@ static int wait_for(const struct poll_call *call, struct patience patience)
 	return r < 0 ? r : ready;
 }
 
+/* The array is one that we can look at. What the kernel would refuse, it is to refuse. */
+static bool concerns_us(const struct pollfd *fds, nfds_t count)
+{
+	return count > 0 && count <= POLLED_MAX && pointer_may_be_read(fds);
+}
+
 int wait_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
 	struct poll_call call = {false, fds, count, NULL};
 
-	if (!contests_exist())
+	if (!contests_exist() || !concerns_us(fds, count))
 		return libc_poll(fds, count, timeout_ms);
 	return wait_for(&call, patience_from_ms(timeout_ms));
 }
@@ -151,7 +161,7 @@ int wait_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
 {
 	struct poll_call call = {true, fds, count, mask};
 
-	if (!contests_exist() || !patience_takes(timeout))
+	if (!contests_exist() || !patience_takes(timeout) || !concerns_us(fds, count))
 		return libc_ppoll(fds, count, timeout, mask);
 	return wait_for(&call, patience_from_timespec(timeout));
 }

@@ -2,10 +2,11 @@
 
 #include "base/clock.h"
 #include "base/libc.h"
+#include "base/pointer.h"
 #include "wire/contests.h"
+#include "wire/interests.h"
 #include "wire/number.h"
 #include "wire/patience.h"
-#include "wire/seat.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -133,8 +134,7 @@ static int ask(const struct select_call *call, struct question *question,
 static int finish(const struct select_call *call, struct question *question, int ready,
                   unsigned moves)
 {
-	/* Which number it was that moved is not known any more. */
-	bool again = seat_moves() != moves;
+	bool again = false;
 
 	for (int fd = next_racing(call, 0); fd >= 0; fd = next_racing(call, fd + 1)) {
 		bool is_ready = has(question->asked[READABLE], fd) ||
@@ -152,7 +152,8 @@ static int finish(const struct select_call *call, struct question *question, int
 		question->sets[WRITABLE][word] &= theirs;
 		ready -= __builtin_popcountl(added);
 	}
-	return again ? -1 : ready;
+	/* Which number it was that moved may not be known any more. */
+	return again || interests_moves() != moves ? -1 : ready;
 }
 
 static int wait_for(const struct select_call *call, struct patience *patience)
@@ -160,7 +161,7 @@ static int wait_for(const struct select_call *call, struct patience *patience)
 	struct question question;
 
 	for (;;) {
-		unsigned moves = seat_moves();
+		unsigned moves = interests_moves();
 		uint64_t muted_until_ns = prepare(call, &question);
 		int r, ready;
 
@@ -182,6 +183,9 @@ static int wait_for(const struct select_call *call, struct patience *patience)
 
 static bool concerns_us(const struct select_call *call)
 {
+	for (int i = 0; i < SETS; i++)
+		if (call->sets[i] != NULL && !pointer_may_be_read(call->sets[i]))
+			return false;
 	return call->count > 0 && call->count <= NUMBERS_MAX && next_racing(call, 0) >= 0;
 }
 

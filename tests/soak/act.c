@@ -164,6 +164,14 @@ static void probe(struct race *race)
 			error = errno;
 	}
 	step("asked: %s", strerrorname_np(error));
+	/*
+	 * Who asks the socket without having waited, or by recv() and send(), is told of the socket
+	 * that happens to be there.
+	 */
+	if (with_libhe && error != 0 && race_expected(race) == 0) {
+		race->adrift = true;
+		return;
+	}
 	/* Who was told a moment ago what it came to is told this. */
 	if (error != 0 && (race_expected(race) == 0 || (error != ENOTCONN && error != EPIPE)))
 		told(race, error);
