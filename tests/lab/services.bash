@@ -3,6 +3,7 @@
 # before; needs lab.bash, which it sources.
 #
 #     services_start DIR; lab_client curl http://healthy.test/; services_stop
+#     services_start DIR http greeting
 #
 # Each listens on every IPv4 and IPv6 address of the server. None survives lab_stop, which ends every
 # process in the lab.
@@ -13,9 +14,11 @@
 #     tls        443   a page about the connection; self-signed certificate for healthy.test
 #     rsync      873   rsync://healthy.test/files/greeting.txt
 #     greeting   7777  sends SERVICES_TEXT and closes
+#     redis      6379  an empty database in memory
+#     postgres   5432  a database "postgres" of the user "lab", who needs no password
 #
-# Those that could not be started are in the array SERVICES_MISSING: their program is not installed, or
-# they did not listen in time (then stderr says why).
+# Those that do not run are in the array SERVICES_MISSING: nobody asked for them, their program is not
+# installed, or they did not listen in time (then stderr says why).
 
 # shellcheck source=tests/lab/lab.bash
 source "${BASH_SOURCE[0]%/*}/lab.bash"
@@ -28,10 +31,12 @@ if [[ -r ${LAB_DIR:-}/services.missing ]]; then
 	mapfile -t SERVICES_MISSING <"$LAB_DIR/services.missing"
 fi
 
-# services_start DIR: starts them all; DIR is an existing scratch directory for their files.
+# services_start DIR [NAME...]: starts those that are named, or all; DIR is an existing scratch directory
+# for their files.
 services_start() {
 	SERVICES_DIR=$(cd "$1" && pwd) || return 1
 	export SERVICES_DIR
+	SERVICES_ASKED=("${@:2}")
 	SERVICES_MISSING=()
 	: >"$LAB_DIR/services.pids"
 
@@ -41,6 +46,8 @@ services_start() {
 	service_start tls 443 openssl
 	service_start rsync 873 rsync
 	service_start greeting 7777 python3
+	service_start redis 6379 redis-server
+	service_start postgres 5432 "$(services_postgres_bin)/postgres"
 
 	printf '%s\n' "${SERVICES_MISSING[@]}" >"$LAB_DIR/services.missing"
 	((${#SERVICES_MISSING[@]})) || : >"$LAB_DIR/services.missing"
@@ -64,6 +71,10 @@ services_have() { [[ " ${SERVICES_MISSING[*]} " != *" $1 "* ]]; }
 # the programs are installed, and waits until it listens for both families.
 service_start() {
 	local name=$1 port=$2 program dir=$SERVICES_DIR/$1 pid
+	if ((${#SERVICES_ASKED[@]})) && [[ " ${SERVICES_ASKED[*]} " != *" $name "* ]]; then
+		SERVICES_MISSING+=("$name")
+		return 0
+	fi
 	for program in "${@:3}"; do
 		if ! command -v "$program" >/dev/null; then
 			SERVICES_MISSING+=("$name")
@@ -163,7 +174,7 @@ service_greeting() {
 	cat >"$1/greeting.py" <<-'PYTHON'
 		import socket, sys
 		listener = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6,
-		                                dualstack_ipv6=True, backlog=100)
+		                                dualstack_ipv6=True, backlog=1000)
 		while True:
 		    connection, _ = listener.accept()
 		    try:
@@ -174,4 +185,26 @@ service_greeting() {
 		    connection.close()
 	PYTHON
 	lab_server_exec python3 -I "$1/greeting.py" "$2" "$SERVICES_TEXT"
+}
+
+service_redis() {
+	lab_server_exec redis-server --port "$2" --bind '*' '-::*' --protected-mode no --dir "$1" \
+		--save '' --appendonly no
+}
+
+# services_postgres_bin: prints where Debian has the newest of PostgreSQL's servers.
+services_postgres_bin() {
+	local bins=(/usr/lib/postgresql/*/bin)
+	echo "${bins[-1]}"
+}
+
+# PostgreSQL refuses to be root, and wants its files to be its own. In a further user namespace, which maps
+# nobody, root's processes and root's files are both those of "nobody".
+service_postgres() {
+	local bin
+	bin=$(services_postgres_bin)
+	lab_server unshare -U "$bin/initdb" -D "$1/data" -U lab -A trust -E UTF8 --locale=C --no-sync || return 1
+	echo 'host all all all trust' >>"$1/data/pg_hba.conf"
+	lab_server_exec unshare -U "$bin/postgres" -D "$1/data" -p "$2" -h '*' -c unix_socket_directories= \
+		-c fsync=off -c shared_buffers=16MB
 }
