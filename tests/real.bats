@@ -6,9 +6,9 @@
 bats_require_minimum_version 1.5.0
 load programs/real_checks
 
-# They know what to do with a list of addresses.
+# These are run with everything dead.
 DEAD=(wget ssh git perl perl_timed bash openssl python3 telnet busybox_nc nc rsync
-	wget_timed ssh_timed perl_ip php_sync ruby_tcp psql socat dual_wait)
+	wget_timed ssh_timed perl_ip php_sync ruby_tcp psql dual_wait)
 
 setup_file() {
 	real_setup_file http sshd git tls rsync greeting redis postgres
@@ -173,7 +173,6 @@ setup_file() {
 @test "php_sync (two dead IPv6, one dead IPv4) connects to the good IPv4 after three attempt delays" { check_mix php_sync; }
 @test "ruby_tcp (two dead IPv6, one dead IPv4) connects to the good IPv4 after three attempt delays" { check_mix ruby_tcp; }
 @test "psql (two dead IPv6, one dead IPv4) connects to the good IPv4 after three attempt delays" { check_mix psql; }
-@test "socat (two dead IPv6, one dead IPv4) connects to the good IPv4 after three attempt delays" { check_mix socat; }
 @test "dual_wait (two dead IPv6, one dead IPv4) connects to the good IPv4 after three attempt delays" { check_mix dual_wait; }
 
 @test "wget (everything dead) fails as natively, after one kernel timeout" { check_all_dead wget; }
@@ -194,7 +193,6 @@ setup_file() {
 @test "php_sync (everything dead) fails as natively, after one kernel timeout" { check_all_dead php_sync; }
 @test "ruby_tcp (everything dead) fails as natively, after one kernel timeout" { check_all_dead ruby_tcp; }
 @test "psql (everything dead) fails as natively, after one kernel timeout" { check_all_dead psql; }
-@test "socat (everything dead) fails as natively, after one kernel timeout" { check_all_dead socat; }
 @test "dual_wait (everything dead) fails as natively, after one kernel timeout" { check_all_dead dual_wait; }
 
 @test "curl (healthy) sends the SYNs that it sends without libhe" { check_as_native curl healthy.test; }

@@ -98,11 +98,14 @@ assert_preloaded() {
 raced() {
 	[[ $connect == blocks || $connect == async ]]
 	preloaded "$1"
-	! races | grep 'passed on: non-blocking socket' >&2
-	# A socket that connects at once and does not block may be closed before anything is logged.
+	if races | grep -q 'passed on: non-blocking socket'; then
+		echo "$program was passed on" >&2
+		return 1
+	fi
+	# A program that does not wait in connect() may be over before a race that was none is logged.
 	[[ $1 == healthy.test && $connect == async ]] ||
 		races | grep -q "^libhe: $comm\[[0-9]*\]: $1 port .* winner " || {
-		printf 'no race of %s was logged; the log holds:\n%s\n' "$program" "$(races)" >&2
+		echo "no race of $program was logged" >&2
 		return 1
 	}
 }
