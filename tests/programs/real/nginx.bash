@@ -34,10 +34,11 @@ for ((tries = 0; tries < 200; tries++)); do
 done
 requests=()
 for ((i = 0; i < 4; i++)); do
-	curl -sS -w '%{http_code}\n' --unix-socket "$HOME/nginx.sock" http://proxy/ &
+	curl -sS -w '%{http_code}\n' --unix-socket "$HOME/nginx.sock" http://proxy/ >"$HOME/page$i" &
 	requests+=($!)
 done
 wait "${requests[@]}"
+cat "$HOME"/page*
 # What nginx complained about; natively it does when an address fails, and only then.
 grep -v ' notice ' "$HOME/nginx.log" | sed 's/.*\] [0-9#]*: //' >&2
 exit 0
