@@ -1,12 +1,12 @@
 /*
- * A dual-stack socket as the runtimes of .NET and Java make it: an AF_INET6 socket whose IPV6_V6ONLY
- * the program cleared by itself, so that it may connect to IPv4 addresses, too.
+ * A dual-stack socket as the runtimes of .NET and Java make it: an AF_INET6 socket whose
+ * IPV6_V6ONLY the program cleared by itself, so that it may connect to IPv4 addresses, too.
  *
  *     dualstack blocking|waiting HOST PORT
  *
  * waiting: non-blocking, and known to an edge-triggered epoll set, in which another thread waits,
- * before connect(). Prints what the socket and its peer's address are said to be, and what the server
- * says. Connects to the first address alone.
+ * before connect(). Prints what the socket and its peer's address are said to be, and what the
+ * server says. Connects to the first address alone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,11 +66,29 @@ static int fail(const char *what, int error)
 	return 1;
 }
 
+/* The address as an AF_INET6 socket takes it: an IPv4 address is mapped. */
+static struct sockaddr_in6 for_ipv6_socket(const struct addrinfo *answer)
+{
+	struct sockaddr_in6 address = {.sin6_family = AF_INET6};
+
+	if (answer->ai_family == AF_INET6) {
+		memcpy(&address, answer->ai_addr, sizeof(address));
+	} else {
+		const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)answer->ai_addr;
+
+		address.sin6_port = ipv4->sin_port;
+		address.sin6_addr.s6_addr[10] = address.sin6_addr.s6_addr[11] = 0xff;
+		memcpy(&address.sin6_addr.s6_addr[12], &ipv4->sin_addr, 4);
+	}
+	return address;
+}
+
 int main(int argc, char **argv)
 {
 	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *answer;
 	static struct waiter waiter = {.lock = PTHREAD_MUTEX_INITIALIZER,
 	                               .told = PTHREAD_COND_INITIALIZER};
+	struct sockaddr_in6 address;
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof(peer);
 	int off = 0, domain = 0, error = 0;
@@ -95,7 +113,8 @@ int main(int argc, char **argv)
 		/* A socket that was never connected hangs up. */
 		wait_until(&waiter, EPOLLHUP);
 	}
-	if (connect(number, answer->ai_addr, answer->ai_addrlen) < 0) {
+	address = for_ipv6_socket(answer);
+	if (connect(number, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		if (errno != EINPROGRESS)
 			return fail("connect", errno);
 		wait_until(&waiter, EPOLLOUT);

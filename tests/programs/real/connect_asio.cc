@@ -1,7 +1,7 @@
 /*
  * A Boost.Asio program: connect_asio first|range HOST. Connects to the first address alone, or lets
- * Asio walk the whole answer, and prints what the server says. Asio puts a socket into its epoll set
- * when it is opened, before connect().
+ * Asio walk the whole answer, and prints what the server says. Asio puts a socket into its epoll
+ * set when it is opened, before connect().
  */
 #include <boost/asio.hpp>
 #include <iostream>
@@ -39,8 +39,9 @@ int main(int argc, char **argv)
 	if (argv[1] == std::string("first"))
 		socket.async_connect(answer.begin()->endpoint(), on_connect);
 	else
-		asio::async_connect(socket, answer,
-		                    [&](error_code error, const tcp::endpoint &) { on_connect(error); });
+		asio::async_connect(socket, answer, [&](error_code error, const tcp::endpoint &) {
+			on_connect(error);
+		});
 	loop.run();
 	return status;
 }

@@ -36,8 +36,7 @@ static void on_event(struct bufferevent *connection, short events, void *loop)
 int main(int argc, char **argv)
 {
 	struct event_base *loop = event_base_new();
-	struct bufferevent *connection =
-	        bufferevent_socket_new(loop, -1, BEV_OPT_CLOSE_ON_FREE);
+	struct bufferevent *connection = bufferevent_socket_new(loop, -1, BEV_OPT_CLOSE_ON_FREE);
 
 	if (argc != 2 || loop == NULL || connection == NULL)
 		return 2;

@@ -61,8 +61,8 @@ int main(int argc, char **argv)
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	uv_getaddrinfo_t request;
 
-	if (argc != 2 || uv_getaddrinfo(uv_default_loop(), &request, on_resolved, argv[1], "7777",
-	                                &hints) != 0)
+	if (argc != 2 ||
+	    uv_getaddrinfo(uv_default_loop(), &request, on_resolved, argv[1], "7777", &hints) != 0)
 		return 2;
 	uv_run(uv_default_loop(), UV_RUN_DEFAULT);
 	return status;

@@ -40,5 +40,5 @@ done
 wait "${requests[@]}"
 cat "$HOME"/page*
 # What nginx complained about; natively it does when an address fails, and only then.
-grep -v ' notice ' "$HOME/nginx.log" | sed 's/.*\] [0-9#]*: //' >&2
+grep -E '\[(error|crit|alert)\]' "$HOME/nginx.log" | sed 's/.*\] [0-9#]*: //' >&2
 exit 0
