@@ -69,7 +69,7 @@ the() {
 runs_with_runtime() {
 	local dir=$BATS_FILE_TMPDIR/runtime.$program
 	if [[ ! -e $dir ]]; then
-		real_run healthy.test "$dir.new" "${LIMITED[@]}" env "LD_PRELOAD=$HE_RUNTIME"
+		real_run healthy.test "$dir.new" timeout -k 1 8 env "LD_PRELOAD=$HE_RUNTIME"
 		mv "$dir.new" "$dir"
 		lab_mark
 	fi
