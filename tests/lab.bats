@@ -250,6 +250,20 @@ in_client() {
 	done
 }
 
+@test "redis (real client) answers" {
+	needs redis
+	in_client redis-cli -h healthy.test echo "$SERVICES_TEXT"
+	[[ $output == "$SERVICES_TEXT" ]]
+}
+
+@test "postgres (real client) answers over both families" {
+	needs postgres
+	for address in "$LAB_GOOD6" "$LAB_GOOD4"; do
+		in_client psql -X -h "$address" -U lab -d postgres -Atc "select '$SERVICES_TEXT'"
+		[[ $output == "$SERVICES_TEXT" ]]
+	done
+}
+
 # --- the end --------------------------------------------------------------------------------------
 
 # A lab of its own in a shell of its own: this file's lab goes on.
@@ -284,6 +298,17 @@ other_lab_gone() {
 	other_lab 'services_stop
 		[[ $(lab_processes | wc -l) == 4 && -z $(lab_server ss -Hltn) ]]
 		services_start "$(mktemp -d -p "$LAB_DIR")"
+		lab_stop'
+	other_lab_gone
+}
+
+@test "services_start (with a name) starts that and no other" {
+	needs greeting
+	# shellcheck disable=SC2016  # expanded over there
+	other_lab 'services_stop
+		services_start "$(mktemp -d -p "$LAB_DIR")" greeting
+		services_have greeting && ! services_have http || exit
+		[[ $(lab_server ss -Hltn) == *:7777* && -z $(lab_server ss -Hltn "sport != :7777") ]]
 		lab_stop'
 	other_lab_gone
 }

@@ -92,6 +92,13 @@ setup_file() {
 @test "dual_block (IPv6 blackholed, without libhe) is still waiting after 1.5 s" { check_natively_waiting dual_block; }
 @test "dual_wait (IPv6 blackholed, without libhe) is still waiting after 1.5 s" { check_natively_waiting dual_wait; }
 
+@test "busybox_nc (IPv6 refused, without libhe) fails" { check_natively_refused busybox_nc; }
+@test "socat (IPv6 refused, without libhe) fails" { check_natively_refused socat; }
+@test "socat_timed (IPv6 refused, without libhe) fails" { check_natively_refused socat_timed; }
+@test "php_async (IPv6 refused, without libhe) fails" { check_natively_refused php_async; }
+@test "dual_block (IPv6 refused, without libhe) fails" { check_natively_refused dual_block; }
+@test "dual_wait (IPv6 refused, without libhe) fails" { check_natively_refused dual_wait; }
+
 @test "wget (IPv6 refused) connects over IPv4 at once" { check_refused wget; }
 @test "wget_timed (IPv6 refused) connects over IPv4 at once" { check_refused wget_timed; }
 @test "ssh (IPv6 refused) connects over IPv4 at once" { check_refused ssh; }

@@ -34,6 +34,14 @@ setup_file() { real_setup_file http greeting; }
 @test "nio_200 (IPv6 blackholed, without libhe) is still waiting after 1.5 s" { check_natively_waiting nio_200; }
 @test "netty (IPv6 blackholed, without libhe) is still waiting after 1.5 s" { check_natively_waiting netty; }
 
+@test "java_socket (IPv6 refused, without libhe) fails" { check_natively_refused java_socket; }
+@test "java_client (IPv6 refused, without libhe) fails" { check_natively_refused java_client; }
+@test "java_url (IPv6 refused, without libhe) fails" { check_natively_refused java_url; }
+@test "nio_before (IPv6 refused, without libhe) fails" { check_natively_refused nio_before; }
+@test "nio_after (IPv6 refused, without libhe) fails" { check_natively_refused nio_after; }
+@test "nio_200 (IPv6 refused, without libhe) fails" { check_natively_refused nio_200; }
+@test "netty (IPv6 refused, without libhe) fails" { check_natively_refused netty; }
+
 @test "java_socket (IPv6 refused) connects over IPv4 at once" { check_refused java_socket; }
 @test "java_client (IPv6 refused) connects over IPv4 at once" { check_refused java_client; }
 @test "java_url (IPv6 refused) connects over IPv4 at once" { check_refused java_url; }

@@ -40,6 +40,12 @@ setup_file() { real_setup_file http greeting; }
 @test "nginx (IPv6 blackholed, without libhe) is still waiting after 1.5 s" { check_natively_waiting nginx; }
 @test "nginx_2 (IPv6 blackholed, without libhe) is still waiting after 1.5 s" { check_natively_waiting nginx_2; }
 
+@test "node_one (IPv6 refused, without libhe) fails" { check_natively_refused node_one; }
+@test "node_300 (IPv6 refused, without libhe) fails" { check_natively_refused node_300; }
+@test "asio_first (IPv6 refused, without libhe) fails" { check_natively_refused asio_first; }
+@test "libevent (IPv6 refused, without libhe) fails" { check_natively_refused libevent; }
+@test "libuv (IPv6 refused, without libhe) fails" { check_natively_refused libuv; }
+
 @test "node_one (IPv6 refused) connects over IPv4 at once" { check_refused node_one; }
 @test "node_300 (IPv6 refused) connects over IPv4 at once" { check_refused node_300; }
 @test "asio_first (IPv6 refused) connects over IPv4 at once" { check_refused asio_first; }
