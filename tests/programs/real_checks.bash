@@ -64,17 +64,18 @@ the() {
 	[[ -z ${HE_RUNTIME:-} ]] || runs_with_runtime
 }
 
-# runs_with_runtime: skips the test of a program that does not even run with a sanitizer's runtime alone.
-# It is tried once a file.
+# runs_with_runtime: skips the test of a program that does not run with a sanitizer's runtime: neither alone
+# nor, as wget does, with libhe behind it. It is tried once a file.
 runs_with_runtime() {
 	local dir=$BATS_FILE_TMPDIR/runtime.$program
 	if [[ ! -e $dir ]]; then
-		real_run healthy.test "$dir.new" timeout -k 1 8 env "LD_PRELOAD=$HE_RUNTIME"
-		mv "$dir.new" "$dir"
+		mkdir "$dir"
+		real_run healthy.test "$dir/try" timeout -k 1 8 env "LD_PRELOAD=$HE_RUNTIME"
+		[[ $(healthy) == "$(real_outcome "$dir/try")" ]] ||
+			real_run healthy.test "$dir/try" timeout -k 1 8 env "LD_PRELOAD=$HE_RUNTIME:$LIBHE"
 		lab_mark
 	fi
-	[[ $(healthy) == "$(real_outcome "$dir")" ]] || skip "it does not run with the sanitizer's runtime"
-	lab_mark
+	[[ $(healthy) == "$(real_outcome "$dir/try")" ]] || skip "it does not run with the sanitizer's runtime"
 }
 
 LIMITED=(timeout -k 1 "$PATIENCE")

@@ -40,8 +40,8 @@ ssh_timed   | ssh                           | sshd     | async  | 1       | Perm
 socat       | socat                         | greeting | blocks | 1       | hello from the lab | socat -6 -u TCP:HOST:7777 -
 socat_timed | socat                         | greeting | async  | 1       | hello from the lab | socat -6 -u TCP:HOST:7777,connect-timeout=15 -
 perl_ip     | perl                          | greeting | async  | 1       | hello from the lab | perl -MIO::Socket::IP -e "\$s = IO::Socket::IP->new(PeerHost => shift, PeerPort => 7777, Timeout => 15) or die \"\$@\n\"; print <\$s>" HOST
-php_sync    | php                           | greeting | async  | 1       | hello from the lab | php CODE/connect.php sync HOST
-php_async   | php                           | greeting | async  | 1       | hello from the lab | php CODE/connect.php async HOST
+php_sync    | php                           | greeting | async  | 1       | hello from the lab | php -n CODE/connect.php sync HOST
+php_async   | php                           | greeting | async  | 1       | hello from the lab | php -n CODE/connect.php async HOST
 ruby_http   | ruby                          | http     | async  | 1       | hello from the lab | ruby CODE/connect.rb http HOST
 ruby_tcp    | ruby                          | greeting | async  | 1       | hello from the lab | ruby CODE/connect.rb tcp HOST
 psql        | psql                          | postgres | async  | 1       | hello from the lab | psql -X -h HOST -U lab -d postgres -Atc "select \$\$hello from the lab\$\$"
