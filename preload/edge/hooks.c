@@ -217,9 +217,14 @@ static int share(const struct copy *copy)
 		follows = number_copied(copy->fd, made);
 	if (held)
 		number_release(&quiet);
-	if (made >= 0 && made != copy->fd && !follows) {
-		set_mark(MARK_SHARED, copy->fd);
-		set_mark(MARK_SHARED, made);
+	if (made < 0 || made == copy->fd || follows)
+		return made;
+	set_mark(MARK_SHARED, copy->fd);
+	set_mark(MARK_SHARED, made);
+	/* A race that another thread has begun since has not seen the mark. */
+	if (!held && number_hold(copy->fd, &quiet)) {
+		(void)number_copied(copy->fd, made);
+		number_release(&quiet);
 	}
 	return made;
 }

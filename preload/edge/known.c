@@ -13,6 +13,7 @@
 #include "wire/launch.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 static int pass(enum eligible reason)
@@ -27,17 +28,25 @@ static int pass(enum eligible reason)
 	return KNOWN_PASS;
 }
 
+/* Of a number beyond those that can have marks it is not known. */
+static bool has_copy(const struct own *own)
+{
+	return marks_has(MARK_SHARED, own->fd, own->cookie) || !marks_can_have(own->fd);
+}
+
 static enum eligible look_at_marks(struct own *own)
 {
 	struct eligible_marks marks = {
 	    .any_port = marks_has(MARK_ANY_PORT, own->fd, own->cookie),
-	    /* Of a number beyond those that can have marks it is not known. */
-	    .shared = marks_has(MARK_SHARED, own->fd, own->cookie) || !marks_can_have(own->fd),
+	    .shared = has_copy(own),
 	};
 
 	own->chose_hops = marks_has(MARK_HOPS, own->fd, own->cookie);
 	return eligible_socket(own, &marks);
 }
+
+/* The program has connected to the addresses of an answer in turns: nothing of it is a race. */
+static atomic_bool takes_turns;
 
 /*
  * Programs that race by themselves do so with sockets that do not block, or with ones whose call
@@ -46,16 +55,25 @@ static enum eligible look_at_marks(struct own *own)
 static bool is_own_race(const struct own *own, const struct answer *answer,
                         const struct addr_extra *extra)
 {
+	enum contests_beside beside = CONTESTS_NONE;
 	struct quiet quiet;
-	bool found;
 
-	if (!contests_exist() || !contests_are_ours())
+	if (atomic_load_explicit(&takes_turns, memory_order_relaxed))
 		return false;
-	contests_lock(&quiet);
-	found =
-	    contests_stand_down(own, answer->addrs, answer->count, answer->requested, extra->port);
-	contests_unlock(&quiet);
-	return found;
+	if (contests_exist() && contests_are_ours()) {
+		contests_lock(&quiet);
+		beside = contests_look_beside(own, answer->addrs, answer->count, answer->requested,
+		                              extra->port);
+		if (beside == CONTESTS_OWN_RACE)
+			contests_stand_down(answer->addrs, answer->count, answer->requested,
+			                    extra->port);
+		contests_unlock(&quiet);
+	}
+	/* With nothing pending, and nothing failed, it does not begin with the first one. */
+	if (beside == CONTESTS_TURNS || (beside == CONTESTS_NONE && answer->requested != 0 &&
+	                                 own->nonblocking && !failures_exist()))
+		atomic_store_explicit(&takes_turns, true, memory_order_relaxed);
+	return beside == CONTESTS_OWN_RACE;
 }
 
 /* A bound socket can reach its own family only. */
@@ -111,7 +129,7 @@ void known_lost(const struct contest *contest)
 int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct addr *addr,
                   const struct addr_extra *extra)
 {
-	struct contest_request request = {.extra = *extra};
+	struct contest_request request = {.extra = *extra, .has_copy = has_copy};
 	struct answer answer;
 	enum eligible reason;
 	int r;

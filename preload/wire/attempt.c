@@ -80,14 +80,14 @@ enum attempt_state attempt_start(struct attempt *attempt, const struct own *own,
 
 	if (attempt->fd < 0 || !own_is(attempt->fd, attempt->cookie)) {
 		*ret_error = attempt->fd < 0 ? attempt->error : EBADF;
-		return ATTEMPT_UNSENT;
+		return ATTEMPT_UNABLE;
 	}
 	r = options_mirror(own, model->fd, model->domain, attempt->fd, attempt->domain, true);
 	if (r == 0)
 		r = bind_as(attempt, own);
 	if (r < 0) {
 		*ret_error = -r;
-		return ATTEMPT_UNSENT;
+		return ATTEMPT_UNABLE;
 	}
 
 	if (connect_attempt(attempt, extra) == 0)
@@ -114,14 +114,14 @@ enum attempt_state attempt_look(const struct attempt *attempt, int *ret_error)
 	/* A program that closes every number may have another file there by now. */
 	if (!own_is(attempt->fd, attempt->cookie) || own_progress(attempt->fd, &progress) < 0) {
 		*ret_error = EBADF;
-		return ATTEMPT_UNSENT;
+		return ATTEMPT_UNABLE;
 	}
 	if (progress == OWN_CONNECTING)
 		return ATTEMPT_CONNECTING;
 	if (libc_getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 &&
 	    progress != OWN_CONNECTED) {
 		*ret_error = errno;
-		return ATTEMPT_UNSENT; /* not the network's word */
+		return ATTEMPT_UNABLE; /* not the network's word */
 	}
 	if (progress == OWN_CONNECTED && error == 0)
 		return ATTEMPT_CONNECTED;

@@ -43,12 +43,13 @@ enum attempt_state {
 	ATTEMPT_CONNECTING,
 	ATTEMPT_CONNECTED,
 	ATTEMPT_FAILED,
-	ATTEMPT_UNSENT, /* failed before anything was sent */
+	ATTEMPT_UNSENT, /* the kernel found no way to send anything */
+	ATTEMPT_UNABLE, /* for a reason of ours it was not even tried */
 };
 
 /*
  * Mirrors the options of `model`, the attempt whose socket the program has now, binds as `own` is
- * bound, and connects without blocking. ret_error is an errno value, set on the two failures.
+ * bound, and connects without blocking. ret_error is an errno value, set on the failures.
  */
 enum attempt_state attempt_start(struct attempt *attempt, const struct own *own,
                                  const struct attempt *model, const struct addr_extra *extra,

@@ -118,7 +118,8 @@ void contest_leave(struct contest *contest, uint64_t now_ns)
 /* Whether another socket may take the place of the one that the program has. */
 static bool may_place(const struct contest *contest)
 {
-	return !contest->unattended || contest->known != WAITERS_UNKNOWN;
+	return !contest->unattended || contest->known == WAITERS_POLL ||
+	       (contest->known != WAITERS_UNKNOWN && contests_saw_waits());
 }
 
 static void win(struct contest *contest, unsigned winner, uint64_t now_ns)
@@ -151,10 +152,11 @@ static void lose(struct contest *contest, int error, uint64_t now_ns)
 	seat_wake(contest);
 	/*
 	 * The program's own socket failed first and stands aside; its place is on the number. But
-	 * where the kernel found no way it has no error, and a poller must see one.
+	 * where its error was read, or the kernel found no way, it has none that a poller could
+	 * see.
 	 */
 	if (contest->seat != 0 && contest->unattended &&
-	    (contest->race.attempts[0].unsent || !may_place(contest))) {
+	    (contest->race.attempts[0].error != 0 || !may_place(contest))) {
 		excuse_seat(contest);
 	} else if (contest->seat != 0 && seat_place(contest, 0) < 0) {
 		contest_leave(contest, now_ns);
@@ -172,7 +174,8 @@ static enum race_end race_end_of(enum attempt_state state)
 {
 	switch (state) {
 	case ATTEMPT_CONNECTED: return RACE_END_CONNECTED;
-	case ATTEMPT_UNSENT: return RACE_END_UNSENT;
+	case ATTEMPT_UNSENT:
+	case ATTEMPT_UNABLE: return RACE_END_UNSENT;
 	default: return RACE_END_FAILED;
 	}
 }
@@ -183,6 +186,8 @@ static void report(struct contest *contest, unsigned i, enum attempt_state state
 	if (state == ATTEMPT_CONNECTING)
 		return;
 	race_report(&contest->race, i, race_end_of(state), error, now_ns);
+	if (state == ATTEMPT_UNABLE)
+		race_forfeit(&contest->race, i, error);
 	watch_remove(&contest->attempts[i]);
 	/* Whoever sleeps on one that was on the number is to be woken at the end. */
 	if (state != ATTEMPT_CONNECTED && !contest->attempts[i].seated)
@@ -380,8 +385,7 @@ int contest_verdict(const struct contest *contest, unsigned i)
 	const struct race_attempt *attempt = &contest->race.attempts[i];
 
 	/* What one source address met says nothing about the others. */
-	if (contest->own.bound.family != 0 || i >= contest->race.next || attempt->unsent ||
-	    attempt->forfeited)
+	if (contest->own.bound.family != 0 || i >= contest->race.next || attempt->forfeited)
 		return 0;
 	/* Still running: the deadline came first. */
 	return attempt->state == RACE_FAILED ? attempt->error : ETIMEDOUT;

@@ -104,6 +104,8 @@ struct contest_request {
 	struct own own;
 	struct addr_extra extra; /* port, flowinfo and form of the requested address */
 	bool dual_stack;         /* IPv4 candidates go v4-mapped through AF_INET6 */
+	/* Another thread may make a copy of the number in the very moment: asked once it races. */
+	bool (*has_copy)(const struct own *own);
 	struct race_rules rules;
 	const char *name;
 	unsigned count; /* 2 to RACE_ATTEMPTS_MAX */

@@ -23,7 +23,8 @@ static struct contest *first_hungry;        /* list by next_hungry */
 static void (*tell_lost)(const struct contest *contest);
 
 static _Atomic(struct contest_number *) numbers[BUCKETS];
-static atomic_uint open_count, blind_count, lean_count;
+static atomic_uint open_count, blind_count, lean_count, wait_count;
+static atomic_bool saw_waits;
 static atomic_bool guarded;  /* the fork handler stands */
 static atomic_bool prepared; /* there may be contests */
 static _Atomic pid_t owner;  /* the process whose contests these are; 0: nobody's yet */
@@ -48,6 +49,27 @@ bool contests_exist(void)
 bool contests_are_blind(void)
 {
 	return atomic_load_explicit(&blind_count, memory_order_relaxed) != 0;
+}
+
+bool contests_saw_waits(void)
+{
+	return atomic_load_explicit(&saw_waits, memory_order_relaxed);
+}
+
+bool contests_see_waits(void)
+{
+	return !contests_saw_waits() &&
+	       !atomic_exchange_explicit(&saw_waits, true, memory_order_relaxed);
+}
+
+void contests_count_wait(int change)
+{
+	atomic_fetch_add_explicit(&wait_count, (unsigned)change, memory_order_relaxed);
+}
+
+bool contests_are_waited_for(void)
+{
+	return atomic_load_explicit(&wait_count, memory_order_relaxed) != 0;
 }
 
 bool contests_are_lean(void)
@@ -325,11 +347,12 @@ static bool is_pending(const struct contest *contest)
 	return own_progress(seat_of(contest).fd, &progress) < 0 || progress != OWN_CONNECTED;
 }
 
-/* The open contests for `first`: do they race against `requested`? */
-static bool stand_down_for(const struct addr *first, const struct own *own,
-                           const struct addr *requested, uint16_t port)
+/* What the open contests for `first` are to `requested`, of which the program makes one more. */
+static enum contests_beside look_beside(const struct addr *first, const struct own *own,
+                                        const struct addr *requested, uint16_t port,
+                                        uint64_t now_ns)
 {
-	bool found = false;
+	enum contests_beside beside = CONTESTS_NONE;
 
 	for (struct contest *contest = *requests_for(first, port); contest != NULL;
 	     contest = contest->next) {
@@ -337,24 +360,45 @@ static bool stand_down_for(const struct addr *first, const struct own *own,
 		    contest->extra.port != port || !addr_equal(&contest->attempts[0].addr, first) ||
 		    !has_as_sibling(contest, requested) || !is_pending(contest))
 			continue;
-		found = true;
-		/* The older ones were told when this one was. */
+		/* Newest first. The older ones were told when one that stands down was. */
+		if (now_ns - contest->begun_ns < CONTESTS_RACING_AFTER_NS)
+			return CONTESTS_TURNS;
+		beside = CONTESTS_OWN_RACE;
 		if (contest->race.standing_down)
 			break;
-		race_stand_down(&contest->race);
 	}
-	return found;
+	return beside;
 }
 
-bool contests_stand_down(const struct own *own, const struct addr *addrs, size_t count,
-                         size_t requested, uint16_t port)
+enum contests_beside contests_look_beside(const struct own *own, const struct addr *addrs,
+                                          size_t count, size_t requested, uint16_t port)
 {
-	bool found = false;
+	enum contests_beside beside = CONTESTS_NONE;
+	uint64_t now_ns = clock_now_ns();
 
-	for (size_t i = 0; i < count; i++)
-		if (i != requested && stand_down_for(&addrs[i], own, &addrs[requested], port))
-			found = true;
-	return found;
+	for (size_t i = 0; i < count && beside != CONTESTS_TURNS; i++) {
+		enum contests_beside one = CONTESTS_NONE;
+
+		if (i != requested)
+			one = look_beside(&addrs[i], own, &addrs[requested], port, now_ns);
+		if (one > beside)
+			beside = one;
+	}
+	return beside;
+}
+
+void contests_stand_down(const struct addr *addrs, size_t count, size_t requested, uint16_t port)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (i == requested)
+			continue;
+		for (struct contest *contest = *requests_for(&addrs[i], port); contest != NULL;
+		     contest = contest->next)
+			if (contest->extra.port == port &&
+			    addr_equal(&contest->attempts[0].addr, &addrs[i]) &&
+			    has_as_sibling(contest, &addrs[requested]))
+				race_stand_down(&contest->race);
+	}
 }
 
 void contests_hunger(struct contest *contest)

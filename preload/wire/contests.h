@@ -50,6 +50,17 @@ bool contests_are_blind(void);
 bool contests_are_lean(void);
 
 /*
+ * A thread of the program begins (1) or ends (-1) a wait. One that sleeps already when a race
+ * begins does not come by to make sockets for it. Without the lock.
+ */
+void contests_count_wait(int change);
+
+/* It waits for epoll sets by calls that ask us. Returns whether that is news. Without the lock. */
+bool contests_see_waits(void);
+bool contests_saw_waits(void);
+bool contests_are_waited_for(void);
+
+/*
  * False where even the lock is not to be taken: in a child that was made without the fork handlers
  * (_Fork(), clone()) it may be held for ever. Without the lock.
  */
@@ -72,15 +83,30 @@ struct contest *contests_open(const struct contest_request *request, bool attend
                               const struct quiet *quiet, uint64_t now_ns);
 
 /*
- * The program connects `own` to addrs[requested], `count` addresses being the answer it stands in,
- * and to `port`. If a contest of another number runs for another address of that answer, with this
- * one as a candidate, the program has its own race: such contests start no more attempts. Both must
- * stand in the other's answer: threads that talk to different names are none of that. Nor are two
- * blocking calls at the same time, of which each has its own thread: that is a pool.
- * Returns whether there is one.
+ * RFC 8305 section 5 recommends at least 100 ms between attempts. Connections to several addresses
+ * of an answer that begin closer together are no race, but a pool that takes turns.
  */
-bool contests_stand_down(const struct own *own, const struct addr *addrs, size_t count,
-                         size_t requested, uint16_t port);
+#define CONTESTS_RACING_AFTER_NS UINT64_C(100000000)
+
+enum contests_beside {
+	CONTESTS_NONE,     /* none that this connection would race with */
+	CONTESTS_OWN_RACE, /* the program has its own race */
+	CONTESTS_TURNS,    /* it connects to the addresses in turns, each for itself */
+};
+
+/*
+ * The program connects `own` to addrs[requested], `count` addresses being the answer it stands in,
+ * and to `port`. What is that to a contest of another number, which runs for another address of
+ * that answer, with this one as a candidate? Both must stand in the other's answer: threads that
+ * talk to different names are none of that. Nor are two blocking calls at the same time, of which
+ * each has its own thread: that is a pool.
+ */
+enum contests_beside contests_look_beside(const struct own *own, const struct addr *addrs,
+                                          size_t count, size_t requested, uint16_t port);
+
+/* Contests for other addresses of the answer start no more attempts: the program has its own race.
+ */
+void contests_stand_down(const struct addr *addrs, size_t count, size_t requested, uint16_t port);
 
 /* Makes the sockets that contests lack; for a thread of the program. */
 void contests_feed(uint64_t now_ns);

@@ -151,9 +151,19 @@ struct interest *interests_of(int set, int fd)
 	return interest;
 }
 
-bool interests_have(int fd)
+bool interests_have(int fd, uint64_t cookie)
 {
-	return first_of_fd(fd) != NULL;
+	struct interest *interest = first_of_fd(fd), *next;
+	bool have = false;
+
+	for (; interest != NULL; interest = next) {
+		next = of_fd(fd, interest->next_of_fd);
+		if (interest->cookie == cookie)
+			have = true;
+		else
+			drop(interest);
+	}
+	return have;
 }
 
 static void add(int set, int fd, uint64_t cookie, const struct epoll_event *event)

@@ -42,8 +42,8 @@ bool interests_may_have(int fd);
 bool interests_may_know(uint64_t data);
 bool interests_may_be_in(int set);
 
-/* Whether one of this number is known. */
-bool interests_have(int fd);
+/* Whether one of this number is known; those of other sockets that had it are forgotten. */
+bool interests_have(int fd, uint64_t cookie);
 
 /*
  * epoll_ctl() by the program has succeeded: remembers it. `cookie` is the socket's on `fd`. An

@@ -26,9 +26,7 @@ static int replace_at_once(struct contest *contest, int error)
 	uint64_t now_ns = clock_now_ns();
 	enum contest_waiters known = contest->known;
 
-	if (known == WAITERS_UNKNOWN)
-		contest->known = WAITERS_POLL; /* this once: nobody waits yet */
-	contest_seat_refused(contest, error, now_ns);
+	contest->known = WAITERS_POLL; /* this once: nobody waits yet */
 	contest_look(contest, now_ns);
 	while (contest->state == CONTEST_OPEN && contest->race.running == 0 &&
 	       contest->race.next == contest->race.ready)
@@ -43,25 +41,29 @@ static int replace_at_once(struct contest *contest, int error)
 }
 
 /*
- * The same, when it is known who waits for the number, or that nobody does: what was registered
- * behind our back is looked for everywhere, by this thread of the program, without the lock.
+ * The same, when it is known where the number is registered: what was registered behind our back is
+ * looked for everywhere, by this thread of the program, without the lock.
  */
 static int replace_if_known(struct contest *contest, struct quiet *quiet, int error)
 {
 	uint32_t generation = contest->generation;
-	bool found = true;
+	int fd = contest->own.fd;
 
+	contest_seat_refused(contest, error, clock_now_ns());
 	if (contest->known == WAITERS_UNKNOWN) {
+		bool looked;
+
 		contests_unlock(quiet);
-		found = unseen_find_everywhere();
+		looked = unseen_find_everywhere(fd);
 		contests_lock(quiet);
+		if (contest->generation != generation || contest->state != CONTEST_OPEN)
+			return -error; /* another thread has closed the number meanwhile */
+		if (!looked) {
+			contest_leave(contest, clock_now_ns());
+			return -error;
+		}
 	}
-	if (contest->generation != generation || contest->state != CONTEST_OPEN)
-		return -error; /* another thread has closed the number meanwhile */
-	if (found)
-		return replace_at_once(contest, error);
-	contest_leave(contest, clock_now_ns());
-	return -error;
+	return replace_at_once(contest, error);
 }
 
 int launch(const struct contest_request *request, const struct sockaddr *sa, socklen_t len)

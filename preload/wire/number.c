@@ -112,7 +112,9 @@ static void lose_set(int set)
 	while (interests_may_be_in(set) && (fd = interests_lose_set(set)) >= 0) {
 		struct contest *contest = contests_find(fd);
 
-		if (contest != NULL && !interests_have(fd) && contest->known == WAITERS_RECORD) {
+		if (contest != NULL &&
+		    !interests_have(fd, contest->attempts[contest->seat].cookie) &&
+		    contest->known == WAITERS_RECORD) {
 			contest->known = WAITERS_UNKNOWN;
 			contests_recount(contest);
 		}
@@ -243,7 +245,7 @@ int number_control(int set, int operation, int fd, struct epoll_event *event)
 		return r;
 	}
 	interests_note(set, operation, fd, contest->attempts[contest->seat].cookie, event);
-	if (interests_have(fd) && contest->unattended)
+	if (interests_have(fd, contest->attempts[contest->seat].cookie) && contest->unattended)
 		contest_know(contest, WAITERS_RECORD, clock_now_ns());
 	report_and_unlock(contest, &quiet);
 	return r;
@@ -260,6 +262,20 @@ static void notice_absence(struct contest *contest)
 		return;
 	contest->waiters = 0;
 	contest_unattend(contest);
+}
+
+void number_waits_are_seen(void)
+{
+	struct quiet quiet;
+
+	if (!contests_see_waits() || !contests_exist() || !contests_are_ours())
+		return;
+	/* The first time: what was held back for not knowing it is done now. */
+	contests_lock(&quiet);
+	for (uint32_t i = 0; i < places_used(); i++)
+		if (places_at(i)->state == CONTEST_OPEN)
+			contest_look(places_at(i), clock_now_ns());
+	contests_unlock(&quiet);
 }
 
 /* With the lock. `known` is how the program asks. */
@@ -427,7 +443,7 @@ static bool explains(const struct suspect *suspect, struct contest *contest)
 
 	if (contest == NULL)
 		return explains_idle(suspect);
-	readiness = judge(contest, WAITERS_RECORD);
+	readiness = judge(contest, WAITERS_FDINFO);
 	if (readiness != NUMBER_HIDDEN)
 		return explains_idle(suspect);
 	if ((suspect->events & FAILED) == 0)

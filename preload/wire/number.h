@@ -62,6 +62,12 @@ enum number_readiness {
 /* A wait of the program that asks us afterwards, and knows the number, begins. */
 void number_wait(int fd);
 
+/*
+ * The program waits for epoll sets by calls that ask us. Until it has done so once, what it has
+ * registered is no sign of how it waits.
+ */
+void number_waits_are_seen(void);
+
 /* It found the number ready. Looks after the race, and tells what that means. */
 enum number_readiness number_judge(int fd);
 

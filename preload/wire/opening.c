@@ -60,7 +60,8 @@ static bool prepare_attempts(struct contest *contest, bool attended)
 	do
 		contest_prepare_next(contest);
 	while (contest->race.ready < contest->race.count &&
-	       (attended || contest->attempts[contest->race.ready - 1].fd < 0));
+	       (attended || contests_are_waited_for() ||
+	        contest->attempts[contest->race.ready - 1].fd < 0));
 	for (unsigned i = 1; i < contest->race.ready; i++)
 		if (contest->attempts[i].fd >= 0)
 			return true;
@@ -79,9 +80,11 @@ int contest_begin(struct contest *contest, const struct contest_request *request
 	contest->unattended = !attended;
 	contests_opened(contest);
 	contests_add_number(contest, request->own.fd);
-	if (interests_have(request->own.fd))
+	if (interests_have(request->own.fd, request->own.cookie))
 		contest->known = WAITERS_RECORD;
-	r = reactor_ensure(race_tick_ns(&request->rules), &quiet->mask);
+	r = request->has_copy(&request->own) ? -EBUSY : 0;
+	if (r == 0)
+		r = reactor_ensure(race_tick_ns(&request->rules), &quiet->mask);
 	if (r == 0 && !prepare_attempts(contest, attended))
 		r = -EAGAIN;
 	if (r < 0) {

@@ -52,10 +52,14 @@ static const struct name ipv4_only[] = {
     {IPPROTO_IP, IP_MINTTL},
 };
 static const struct name ipv6_only[] = {
-    {IPPROTO_IPV6, IPV6_V6ONLY},        {IPPROTO_IPV6, IPV6_DONTFRAG},
-    {IPPROTO_IPV6, IPV6_AUTOFLOWLABEL}, {IPPROTO_IPV6, IPV6_FLOWINFO_SEND},
+    {IPPROTO_IPV6, IPV6_DONTFRAG},
+    {IPPROTO_IPV6, IPV6_AUTOFLOWLABEL},
+    {IPPROTO_IPV6, IPV6_FLOWINFO_SEND},
     {IPPROTO_IPV6, IPV6_MINHOPCOUNT},
 };
+
+/* Cannot be changed once there is a port, and reads differently then on an MPTCP socket. */
+static const struct name ipv6_before_port = {IPPROTO_IPV6, IPV6_V6ONLY};
 
 /* SO_PRIORITY stands after the pairs are done, because setting IP_TOS changes it. */
 static const struct name common[] = {
@@ -136,7 +140,8 @@ static int mirror_all(const struct name *names, size_t count, int from, int to)
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-static int mirror_families(const struct own *own, int from, int from_domain, int to, int to_domain)
+static int mirror_families(const struct own *own, int from, int from_domain, int to, int to_domain,
+                           bool fresh)
 {
 	int r = 0;
 
@@ -159,6 +164,8 @@ static int mirror_families(const struct own *own, int from, int from_domain, int
 		r = mirror_all(ipv4_only, LENGTH(ipv4_only), from, to);
 	if (r == 0 && from_domain == AF_INET6 && to_domain == AF_INET6)
 		r = mirror_all(ipv6_only, LENGTH(ipv6_only), from, to);
+	if (r == 0 && fresh && from_domain == AF_INET6 && to_domain == AF_INET6)
+		r = mirror(from, ipv6_before_port, to, ipv6_before_port);
 	return r;
 }
 
@@ -228,7 +235,7 @@ static int set_int(int fd, int level, int name, int value)
 int options_mirror(const struct own *own, int from, int from_domain, int to, int to_domain,
                    bool fresh)
 {
-	int r = mirror_families(own, from, from_domain, to, to_domain);
+	int r = mirror_families(own, from, from_domain, to, to_domain, fresh);
 
 	if (r == 0)
 		r = mirror_all(common, LENGTH(common), from, to);

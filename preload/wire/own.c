@@ -47,6 +47,14 @@ static int look_bound(int fd, struct own *own)
 	return 0;
 }
 
+static bool has_error(int fd)
+{
+	static const struct timespec at_once;
+	struct pollfd watch = {.fd = fd};
+
+	return libc_ppoll(&watch, 1, &at_once, NULL) > 0 && (watch.revents & POLLERR) != 0;
+}
+
 int own_look(int fd, struct own *ret_own)
 {
 	struct own own = {.fd = fd};
@@ -68,7 +76,9 @@ int own_look(int fd, struct own *ret_own)
 		r = own_progress(fd, &progress);
 	if (r < 0)
 		return r;
-	own.idle = progress == OWN_CLOSED;
+	/* A port without a choice of the program is left by an attempt before, whose error is due.
+	 */
+	own.idle = progress == OWN_CLOSED && (own.bound_port == 0 || !has_error(fd));
 	own.fast_open = own_option(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 0) != 0;
 	own.repairing = own_option(fd, IPPROTO_TCP, TCP_REPAIR, 0) != 0;
 	own.max_segment = own_option(fd, IPPROTO_TCP, TCP_MAXSEG, MAX_SEGMENT_UNSET);

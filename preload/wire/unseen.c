@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -62,8 +63,19 @@ static bool value_of(const char *line, const char *name, unsigned base, uint64_t
 	return true;
 }
 
-/* One that a race needs to know of: the contest knows where its number is waited for. */
-static void note(int set, int fd, const struct epoll_event *event)
+/*
+ * The kernel keeps what was registered for a number as long as anybody has the socket of then; and
+ * the number may be another socket's by now.
+ */
+static bool is_still(int fd, uint64_t inode)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && status.st_ino == inode;
+}
+
+/* One that a race needs to know of; `waits` says that the program is about to wait for the set. */
+static void note(int set, int fd, const struct epoll_event *event, bool waits)
 {
 	struct quiet quiet;
 	struct contest *contest;
@@ -78,7 +90,8 @@ static void note(int set, int fd, const struct epoll_event *event)
 	}
 	/* Again each time: what was not seen may have been changed unseen as well. */
 	interests_note(set, EPOLL_CTL_ADD, fd, contest->attempts[contest->seat].cookie, event);
-	contest_know(contest, WAITERS_FDINFO, clock_now_ns());
+	if (waits)
+		contest_know(contest, WAITERS_FDINFO, clock_now_ns());
 	report_and_unlock(contest, &quiet);
 }
 
@@ -88,23 +101,31 @@ struct others {
 	int fds[OTHERS_MAX];
 };
 
-/* "tfd: NUMBER events: HEX data: HEX ..." */
-static void read_line(int set, const char *line, struct others *others)
+/* For each number that races; or for one. */
+#define ANY_NUMBER (-1)
+
+/* "tfd: NUMBER events: HEX data: HEX pos: NUMBER ino: HEX sdev: HEX" */
+static void read_line(int set, int only, const char *line, struct others *others)
 {
-	uint64_t fd, events, data;
+	uint64_t fd, events, data, inode;
 
 	if (!value_of(line, "tfd:", 10, &fd) || !value_of(line, "events:", 16, &events) ||
-	    !value_of(line, "data:", 16, &data))
+	    !value_of(line, "data:", 16, &data) || !value_of(line, "ino:", 16, &inode))
+		return;
+	if (only != ANY_NUMBER && only != (int)fd)
 		return;
 	if (!contests_may_have((int)fd)) {
 		if (others != NULL && others->count < OTHERS_MAX)
 			others->fds[others->count++] = (int)fd;
 		return;
 	}
-	note(set, (int)fd, &(struct epoll_event){.events = (uint32_t)events, .data.u64 = data});
+	if (is_still((int)fd, inode))
+		note(set, (int)fd,
+		     &(struct epoll_event){.events = (uint32_t)events, .data.u64 = data},
+		     only == ANY_NUMBER);
 }
 
-static void read_lines(int set, int file, struct others *others)
+static void read_lines(int set, int only, int file, struct others *others)
 {
 	char buffer[BUFFER_SIZE];
 	size_t len = 0;
@@ -117,7 +138,7 @@ static void read_lines(int set, int file, struct others *others)
 		buffer[len] = '\0';
 		while ((end = strchr(line, '\n')) != NULL) {
 			*end = '\0';
-			read_line(set, line, others);
+			read_line(set, only, line, others);
 			line = end + 1;
 		}
 		len -= (size_t)(line - buffer);
@@ -125,13 +146,13 @@ static void read_lines(int set, int file, struct others *others)
 	}
 }
 
-static void look_into(int set, struct others *others)
+static void look_into(int set, int only, struct others *others)
 {
 	int file = open_fdinfo(set);
 
 	if (file < 0)
 		return;
-	read_lines(set, file, others);
+	read_lines(set, only, file, others);
 	(void)libc_close(file);
 }
 
@@ -160,7 +181,7 @@ struct entry {
 };
 
 /* One piece of the directory. Returns false when there is an io_uring in it. */
-static bool look_at_entries(int directory, const char *entries, long size)
+static bool look_at_entries(int directory, const char *entries, long size, int only)
 {
 	for (long at = 0; at < size;) {
 		const struct entry *entry = (const struct entry *)(const void *)(entries + at);
@@ -170,24 +191,24 @@ static bool look_at_entries(int directory, const char *entries, long size)
 		if (kind == KIND_RING)
 			return false;
 		if (kind == KIND_SET && value_of(entry->name, "", 10, &set))
-			look_into((int)set, NULL);
+			look_into((int)set, only, NULL);
 		at += entry->size;
 	}
 	return true;
 }
 
-static bool look_everywhere(int directory)
+static bool look_everywhere(int directory, int only)
 {
 	_Alignas(struct entry) char entries[BUFFER_SIZE];
 	long size;
 
 	while ((size = syscall(SYS_getdents64, directory, entries, sizeof(entries))) > 0)
-		if (!look_at_entries(directory, entries, size))
+		if (!look_at_entries(directory, entries, size, only))
 			return false;
 	return size == 0;
 }
 
-bool unseen_find_everywhere(void)
+bool unseen_find_everywhere(int fd)
 {
 	struct quiet quiet;
 	bool known = false;
@@ -196,7 +217,7 @@ bool unseen_find_everywhere(void)
 	quiet_begin(&quiet);
 	directory = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory >= 0) {
-		known = look_everywhere(directory);
+		known = look_everywhere(directory, fd);
 		(void)libc_close(directory);
 	}
 	quiet_end(&quiet);
@@ -212,9 +233,9 @@ void unseen_find(int set)
 		return;
 	/* A thread that is cancelled in the middle would leave the file open. */
 	quiet_begin(&quiet);
-	look_into(set, &others);
+	look_into(set, ANY_NUMBER, &others);
 	/* One level of sets within sets is what programs have. */
 	for (unsigned i = 0; i < others.count && contests_are_blind(); i++)
-		look_into(others.fds[i], NULL);
+		look_into(others.fds[i], ANY_NUMBER, NULL);
 	quiet_end(&quiet);
 }

@@ -19,9 +19,9 @@
 void unseen_find(int set);
 
 /*
- * The same for all epoll sets of the process. Returns false when it cannot be known: there is no
- * /proc, or an io_uring, which tells nobody what it waits for.
+ * The same for all epoll sets of the process, and one number. Returns false when it cannot be
+ * known: there is no /proc, or an io_uring, which tells nobody what it waits for.
  */
-bool unseen_find_everywhere(void);
+bool unseen_find_everywhere(int fd);
 
 #endif

@@ -35,6 +35,7 @@ static int ask(const struct epoll_call *call, const struct patience *patience)
 
 static int wait_for(const struct epoll_call *call, struct patience patience)
 {
+	number_waits_are_seen();
 	for (;;) {
 		unsigned moves = interests_moves();
 		int r, kept;
@@ -42,7 +43,9 @@ static int wait_for(const struct epoll_call *call, struct patience patience)
 		if (contests_are_blind())
 			unseen_find(call->set);
 		patience.slice_ns = number_tend();
+		contests_count_wait(1);
 		r = ask(call, &patience);
+		contests_count_wait(-1);
 		kept = r > 0 ? number_filter(call->set, call->events, r, moves) : r;
 		/* What was taken out may have had the place of something else. */
 		if (kept != 0 || (r == 0 && patience_ended(&patience)))

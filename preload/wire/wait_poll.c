@@ -71,6 +71,9 @@ static uint64_t prepare(struct pollfd *asked, nfds_t count)
 	for (nfds_t i = 0; i < count; i++) {
 		uint64_t entry_until_ns = CLOCK_NEVER;
 
+		/* An epoll set, for which programs wait like this, too. */
+		if (asked[i].fd >= 0 && interests_may_be_in(asked[i].fd))
+			number_waits_are_seen();
 		if (number_races(asked[i].fd))
 			entry_until_ns = prepare_entry(&asked[i]);
 		if (entry_until_ns < until_ns)

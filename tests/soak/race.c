@@ -66,6 +66,10 @@ int race_expected(const struct race *race)
 
 	if (requested->kind == GOOD || !any_may_win(race))
 		return names_error(requested);
+	/* A copy made before the call keeps the race away. */
+	if (plan->by_thread && plan->mode == BLOCKING &&
+	    (plan->action == DUP || plan->action == DUP_AND_CLOSE))
+		return EITHER;
 	/*
 	 * Who waits where nobody sees it may be told what is natively true, and never later. Nor is
 	 * it promised that a socket which was disconnected is one to race with.
