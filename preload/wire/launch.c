@@ -28,9 +28,13 @@ static int replace_at_once(struct contest *contest, int error)
 
 	contest->known = WAITERS_POLL; /* this once: nobody waits yet */
 	contest_look(contest, now_ns);
-	while (contest->state == CONTEST_OPEN && contest->race.running == 0 &&
-	       contest->race.next == contest->race.ready)
-		contest_feed(contest, now_ns);
+	/* Nor is the pace kept, where others failed while it was looked for who waits. */
+	now_ns = clock_add_ns(now_ns, RACE_PACE_NS);
+	while (contest->state == CONTEST_OPEN && contest->race.running == 0) {
+		if (contest->race.next == contest->race.ready)
+			contest_prepare_next(contest);
+		contest_advance(contest, now_ns);
+	}
 	if (contest->state == CONTEST_OPEN && contest->seat == 0)
 		contest_leave(contest, now_ns); /* no other socket could stand in */
 	contest->known = known;

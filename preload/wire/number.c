@@ -472,8 +472,11 @@ static bool keeps(int set, const struct epoll_event *event, unsigned moves)
 	contests_lock(&quiet);
 	while (count < SUSPECTS_MAX &&
 	       (interest = interests_find(set, event->data.u64, interest)) != NULL)
-		suspects[count++] =
-		    (struct suspect){interest->set, interest->fd, (uint32_t)event->events, moves};
+		/* Of a number that was closed behind our back, another one's race is not to blame.
+		 */
+		if (own_is(interest->fd, interest->cookie))
+			suspects[count++] = (struct suspect){interest->set, interest->fd,
+			                                     (uint32_t)event->events, moves};
 	for (unsigned i = 0; i < count && !explained; i++) {
 		contest = contests_find(suspects[i].fd);
 		explained = explains(&suspects[i], contest);
