@@ -118,7 +118,7 @@ void contest_leave(struct contest *contest, uint64_t now_ns)
 /* Whether another socket may take the place of the one that the program has. */
 static bool may_place(const struct contest *contest)
 {
-	return !contest->unattended || contest->known == WAITERS_POLL ||
+	return !contest->unattended || (contest->known & WAITERS_POLL) != 0 ||
 	       (contest->known != WAITERS_UNKNOWN && contests_saw_waits());
 }
 
@@ -354,9 +354,9 @@ int contest_reseat(struct contest *contest, uint64_t now_ns)
 	return -ENOENT;
 }
 
-void contest_know(struct contest *contest, enum contest_waiters known, uint64_t now_ns)
+void contest_know(struct contest *contest, enum contest_waiters how, uint64_t now_ns)
 {
-	contest->known = known;
+	contest->known |= how;
 	contests_recount(contest);
 	contest_look(contest, now_ns);
 }

@@ -48,10 +48,10 @@ enum contest_outcome {
  * known, because one who waits unseen (by a raw system call, in an io_uring) would wait for ever.
  */
 enum contest_waiters {
-	WAITERS_UNKNOWN,
-	WAITERS_FDINFO, /* registered in an epoll set behind our back, found there since */
-	WAITERS_POLL,   /* in poll(), select() or a further connect(), which ask us */
-	WAITERS_RECORD, /* in epoll sets, by calls that we saw */
+	WAITERS_UNKNOWN = 0,
+	WAITERS_FDINFO = 1, /* registered in an epoll set behind our back, found there since */
+	WAITERS_POLL = 2,   /* in poll(), select() or a further connect(), which ask us */
+	WAITERS_RECORD = 4, /* in epoll sets, by calls that we saw */
 };
 
 struct contest_number {
@@ -80,7 +80,7 @@ struct contest {
 	bool unattended;       /* nobody waits there: a non-blocking socket, EINTR, SO_SNDTIMEO */
 	bool asked;            /* the program has read SO_ERROR while nothing had failed */
 	bool hidden;           /* a failure of the seat was kept from an epoll set */
-	enum contest_waiters known;
+	unsigned known;        /* enum contest_waiters, more than one at times */
 	struct timeval send_timeout,
 	    send_timeout_cut; /* the program's; what stands there meanwhile */
 	bool send_timeout_is_cut;
@@ -142,8 +142,8 @@ void contest_seat_refused(struct contest *contest, int error, uint64_t now_ns);
  */
 int contest_reseat(struct contest *contest, uint64_t now_ns);
 
-/* It became known, or unknown, who waits. What was held back for that is done now. */
-void contest_know(struct contest *contest, enum contest_waiters known, uint64_t now_ns);
+/* One more way of waiting became known. What was held back for that is done now. */
+void contest_know(struct contest *contest, enum contest_waiters how, uint64_t now_ns);
 
 /* No thread waits in connect() any more: the reactor looks after the seat. */
 void contest_unattend(struct contest *contest);

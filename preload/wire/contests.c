@@ -263,7 +263,7 @@ void contests_recount(struct contest *contest)
 	count_as(&contest->is_lean, open && contest->race.ready < contest->race.count, &lean_count);
 	count_as(&contest->is_blind,
 	         open && contest->unattended &&
-	             (contest->known == WAITERS_UNKNOWN || contest->known == WAITERS_FDINFO),
+	             (contest->known & (WAITERS_POLL | WAITERS_RECORD)) == 0,
 	         &blind_count);
 }
 

@@ -24,9 +24,9 @@ static bool is_no_way(int error)
 static int replace_at_once(struct contest *contest, int error)
 {
 	uint64_t now_ns = clock_now_ns();
-	enum contest_waiters known = contest->known;
+	unsigned known = contest->known;
 
-	contest->known = WAITERS_POLL; /* this once: nobody waits yet */
+	contest->known |= WAITERS_POLL; /* this once: nobody waits yet */
 	contest_look(contest, now_ns);
 	/* Nor is the pace kept, where others failed while it was looked for who waits. */
 	now_ns = clock_add_ns(now_ns, RACE_PACE_NS);

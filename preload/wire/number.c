@@ -114,8 +114,8 @@ static void lose_set(int set)
 
 		if (contest != NULL &&
 		    !interests_have(fd, contest->attempts[contest->seat].cookie) &&
-		    contest->known == WAITERS_RECORD) {
-			contest->known = WAITERS_UNKNOWN;
+		    (contest->known & WAITERS_RECORD) != 0) {
+			contest->known &= ~(unsigned)WAITERS_RECORD;
 			contests_recount(contest);
 		}
 	}
@@ -278,12 +278,11 @@ void number_waits_are_seen(void)
 	contests_unlock(&quiet);
 }
 
-/* With the lock. `known` is how the program asks. */
-static void learn(struct contest *contest, enum contest_waiters known)
+/* With the lock. `how` is how the program asks. */
+static void learn(struct contest *contest, enum contest_waiters how)
 {
 	notice_absence(contest);
-	if (contest->known < known)
-		contest->known = known;
+	contest->known |= how;
 	contests_recount(contest);
 }
 
@@ -299,18 +298,18 @@ void number_wait(int fd)
 		return;
 	}
 	/* What was held back for not knowing it is done now. */
-	if (contest->known < WAITERS_POLL || !contest->unattended) {
+	if ((contest->known & WAITERS_POLL) == 0 || !contest->unattended) {
 		learn(contest, WAITERS_POLL);
 		contest_look(contest, clock_now_ns());
 	}
 	report_and_unlock(contest, &quiet);
 }
 
-static enum number_readiness judge(struct contest *contest, enum contest_waiters known)
+static enum number_readiness judge(struct contest *contest, enum contest_waiters how)
 {
 	unsigned moves = interests_moves();
 
-	learn(contest, known);
+	learn(contest, how);
 	contest_look(contest, clock_now_ns());
 	if (contest->state == CONTEST_OPEN)
 		return NUMBER_HIDDEN;

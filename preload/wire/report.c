@@ -42,14 +42,13 @@ static void report_attempt(struct note *note, const struct contest *contest, uns
 }
 
 /* How those were found who wait for a number on which another socket was put. */
-static const char *waiters_text(enum contest_waiters known)
+static const char *waiters_text(unsigned known)
 {
-	switch (known) {
-	case WAITERS_RECORD: return " (waiters: epoll record)";
-	case WAITERS_FDINFO: return " (waiters: fdinfo)";
-	case WAITERS_POLL: return " (waiters: poll)";
-	default: return " (waiters: none)";
-	}
+	if (known & WAITERS_RECORD)
+		return " (waiters: epoll record)";
+	if (known & WAITERS_FDINFO)
+		return " (waiters: fdinfo)";
+	return known & WAITERS_POLL ? " (waiters: poll)" : " (waiters: none)";
 }
 
 static void report_contest(struct note *note, const struct contest *contest)

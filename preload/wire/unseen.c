@@ -84,7 +84,7 @@ static void note(int set, int fd, const struct epoll_event *event, bool waits)
 	contest = contests_find(fd);
 	/* What was hidden from the set is not what the program asked it for. */
 	if (contest == NULL || !contest->unattended || contest->hidden ||
-	    contest->known == WAITERS_RECORD) {
+	    (contest->known & WAITERS_RECORD) != 0) {
 		contests_unlock(&quiet);
 		return;
 	}

@@ -181,12 +181,28 @@ static int wait_for(const struct select_call *call, struct patience *patience)
 	}
 }
 
+/* An epoll set may be among the numbers: programs wait for those like this, too. */
+static void notice_sets(const struct select_call *call)
+{
+	for (int fd = 0; fd < call->count; fd++) {
+		unsigned long word = word_of(call->sets, fd / WORD_BITS) >> (fd % WORD_BITS);
+
+		if (word == 0)
+			fd |= WORD_BITS - 1; /* the last of this word */
+		else if ((word & 1) != 0 && interests_may_be_in(fd))
+			number_waits_are_seen();
+	}
+}
+
 static bool concerns_us(const struct select_call *call)
 {
 	for (int i = 0; i < SETS; i++)
 		if (call->sets[i] != NULL && !pointer_may_be_read(call->sets[i]))
 			return false;
-	return call->count > 0 && call->count <= NUMBERS_MAX && next_racing(call, 0) >= 0;
+	if (call->count <= 0 || call->count > NUMBERS_MAX)
+		return false;
+	notice_sets(call);
+	return next_racing(call, 0) >= 0;
 }
 
 int wait_select(int count, fd_set *readable, fd_set *writable, fd_set *exceptional,

@@ -197,7 +197,7 @@ static void disconnect(struct race *race)
 	 * By then the number may have had a socket of the other family, connected or about to be,
 	 * and that one can not be connected to the address of before.
 	 */
-	if (with_libhe && error == EAFNOSUPPORT)
+	if (with_libhe && (error == EAFNOSUPPORT || error == EINVAL))
 		race->adrift = true;
 	if (error != 0 && error != EINPROGRESS)
 		told(race, error);
