@@ -31,12 +31,11 @@ void contest_close_sockets(struct contest *contest)
 		close_attempt(&contest->attempts[i]);
 }
 
-/*
- * The kernel believes that the program has been told of the failure that is on its number, because
- * an epoll set reported it to us: the sets report it again.
- */
-static void reveal(struct contest *contest)
+void contest_reveal(struct contest *contest)
 {
+	if (!contest->hidden)
+		return;
+	contest->hidden = false;
 	for (unsigned i = 0; i < contest->number_count; i++) {
 		interests_detach(contest->numbers[i].fd);
 		(void)interests_attach(contest->numbers[i].fd,
@@ -49,8 +48,7 @@ static void settle(struct contest *contest, enum contest_outcome outcome, uint64
 	bool moved = contest->seat != 0 || contest->attempts[0].fd >= 0;
 
 	seat_restore_send_timeout(contest);
-	if (contest->hidden)
-		reveal(contest);
+	contest_reveal(contest);
 	contest_close_sockets(contest);
 	while (contest->number_count > 0) {
 		/* What was reported before it moved may still be on its way: wire/number. */

@@ -145,6 +145,12 @@ int contest_reseat(struct contest *contest, uint64_t now_ns);
 /* One more way of waiting became known. What was held back for that is done now. */
 void contest_know(struct contest *contest, enum contest_waiters how, uint64_t now_ns);
 
+/*
+ * The kernel believes that the program has been told of the failure that is on its number, because
+ * an epoll set reported it to us: the sets report it again.
+ */
+void contest_reveal(struct contest *contest);
+
 /* No thread waits in connect() any more: the reactor looks after the seat. */
 void contest_unattend(struct contest *contest);
 

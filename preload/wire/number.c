@@ -74,6 +74,7 @@ void number_blocks(int fd)
 	if (contest != NULL && contest->seat == 0) {
 		contest->known = WAITERS_UNKNOWN;
 		contests_recount(contest);
+		contest_reveal(contest);
 	}
 }
 
