@@ -29,16 +29,17 @@ int fd_duplicate_high(int fd)
 	int floor = FD_HIGH;
 	int high;
 
+	if (fd < FD_NEAR) {
+		high = duplicate_from(fd, FD_NEAR);
+		if (high >= 0 && high < FD_NEAR_END)
+			return high;
+		if (high >= 0)
+			(void)libc_close(high);
+	}
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 2 < FD_HIGH)
 		floor = (int)(limit.rlim_cur / 2);
 	if (floor < FD_LOWEST)
 		floor = FD_LOWEST;
-	if (floor > FD_NEAR && fd < FD_NEAR) {
-		high = duplicate_from(fd, FD_NEAR);
-		if (high < FD_NEAR_END)
-			return high < 0 ? -errno : high;
-		(void)libc_close(high);
-	}
 	high = duplicate_from(fd, floor);
 	if (high < 0) /* the upper half is full: any number but the standard three will do */
 		high = duplicate_from(fd, FD_LOWEST);

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -335,6 +336,13 @@ static bool chooses_hops(int level, int name)
 	return level == IPPROTO_IPV6 && (name == IPV6_UNICAST_HOPS || name == IPV6_MTU_DISCOVER);
 }
 
+/* What own_look_at_rare() reads. */
+static bool is_rare(int level, int name)
+{
+	return level == IPPROTO_TCP && (name == TCP_FASTOPEN_CONNECT || name == TCP_REPAIR ||
+	                                name == TCP_MAXSEG || name == TCP_WINDOW_CLAMP);
+}
+
 /* IPV6_V6ONLY is off in most sockets anyway; what counts is that the program said so. */
 static bool becomes_dual_stack(int level, int name, const void *value, socklen_t len)
 {
@@ -357,6 +365,8 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 		if (races)
 			number_chose_hops(fd);
 	}
+	if (r == 0 && is_rare(level, name))
+		set_mark(MARK_RARE, fd);
 	if (r == 0 && becomes_dual_stack(level, name, value, len))
 		set_mark(MARK_DUAL_STACK, fd);
 	if (r < 0 && races)

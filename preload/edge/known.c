@@ -41,6 +41,8 @@ static enum eligible look_at_marks(struct own *own)
 	    .shared = has_copy(own),
 	};
 
+	if (marks_has(MARK_RARE, own->fd, own->cookie) || !marks_can_have(own->fd))
+		own_look_at_rare(own);
 	own->chose_hops = marks_has(MARK_HOPS, own->fd, own->cookie);
 	return eligible_socket(own, &marks);
 }

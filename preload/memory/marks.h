@@ -21,6 +21,8 @@ enum mark {
 	MARK_SHARED,
 	/* TTL, hop limit or path MTU discovery were chosen, and are not the system's defaults. */
 	MARK_HOPS,
+	/* One of the options was set that few programs set, and that are read only then. */
+	MARK_RARE,
 	MARKS
 };
 

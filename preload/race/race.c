@@ -34,7 +34,7 @@ static bool has_more(const struct race *race)
  * When the next attempt may start: one Connection Attempt Delay after the newest, or as soon as
  * the newest has failed, but paced. An attempt that sent nothing leaves the pace to the one before.
  */
-static uint64_t next_start_ns(const struct race *race)
+uint64_t race_next_start_ns(const struct race *race)
 {
 	const struct race_attempt *newest;
 	uint64_t paced_ns = 0;
@@ -81,7 +81,7 @@ enum race_step race_next(struct race *race, uint64_t now_ns, struct race_move *r
 		ret_move->until_ns = race->deadline_ns;
 		return RACE_WAIT;
 	}
-	start_ns = next_start_ns(race);
+	start_ns = race_next_start_ns(race);
 	if (now_ns < start_ns) {
 		ret_move->until_ns = start_ns < race->deadline_ns ? start_ns : race->deadline_ns;
 		return RACE_WAIT;

@@ -81,6 +81,9 @@ struct race_move {
  */
 void race_begin(struct race *race, const struct race_rules *rules, unsigned count, uint64_t now_ns);
 
+/* When the next attempt may start, if there is one that is ready; 0: at once. */
+uint64_t race_next_start_ns(const struct race *race);
+
 /* How long a race may go without a look from its begin on: nothing is due before that. */
 uint64_t race_tick_ns(const struct race_rules *rules);
 

@@ -89,12 +89,12 @@ uint64_t agenda_overslept(void)
 	return atomic_load_explicit(&overslept_ns, memory_order_relaxed);
 }
 
-void agenda_run(uint64_t now_ns)
+void agenda_run(uint64_t now_ns, void (*look)(struct contest *contest, uint64_t now_ns))
 {
 	struct contest *contest = agenda_first();
 
 	while (contest != NULL && contest->due_ns <= now_ns) {
-		contest_look(contest, now_ns);
+		look(contest, now_ns);
 		contest = agenda_first();
 	}
 	/* What is left of those that the reactor sleeps over. */

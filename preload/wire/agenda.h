@@ -30,8 +30,8 @@ void agenda_sleeps_until(uint64_t until_ns);
  */
 uint64_t agenda_overslept(void);
 
-/* Looks at all that are due. */
-void agenda_run(uint64_t now_ns);
+/* Looks at all that are due, by contest_look() or contest_tend(). */
+void agenda_run(uint64_t now_ns, void (*look)(struct contest *contest, uint64_t now_ns));
 
 /* Forgets all. */
 void agenda_clear(void);

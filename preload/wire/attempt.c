@@ -16,24 +16,12 @@ static int make_socket(const struct attempt *attempt, const struct own *own)
 void attempt_prepare(struct attempt *attempt, const struct own *own)
 {
 	int fd = make_socket(attempt, own);
-	uint64_t netns;
-	int r;
+	int r = fd < 0 ? fd : own_cookie(fd, &attempt->cookie);
 
-	attempt->fd = -1;
-	attempt->error = -fd;
-	if (fd < 0)
-		return;
-	r = own_netns(fd, &netns);
-	if (r == 0 && netns != own->netns)
-		r = -EXDEV;
-	if (r == 0)
-		r = own_cookie(fd, &attempt->cookie);
-	if (r < 0) {
-		attempt->error = -r;
+	if (r < 0 && fd >= 0)
 		(void)libc_close(fd);
-		return;
-	}
-	attempt->fd = fd;
+	attempt->fd = r < 0 ? -1 : fd;
+	attempt->error = -r;
 }
 
 int attempt_adopt(struct attempt *attempt, int fd)
@@ -72,6 +60,18 @@ static int connect_attempt(const struct attempt *attempt, const struct addr_extr
 	return libc_connect(attempt->fd, (struct sockaddr *)&name, len);
 }
 
+/* The thread that made the socket may have been in another namespace than the program's socket is.
+ */
+static int same_netns(int a, int b)
+{
+	uint64_t netns_a, netns_b;
+	int r = own_netns(a, &netns_a);
+
+	if (r == 0)
+		r = own_netns(b, &netns_b);
+	return r < 0 ? r : netns_a == netns_b ? 0 : -EXDEV;
+}
+
 enum attempt_state attempt_start(struct attempt *attempt, const struct own *own,
                                  const struct attempt *model, const struct addr_extra *extra,
                                  int *ret_error)
@@ -82,7 +82,10 @@ enum attempt_state attempt_start(struct attempt *attempt, const struct own *own,
 		*ret_error = attempt->fd < 0 ? attempt->error : EBADF;
 		return ATTEMPT_UNABLE;
 	}
-	r = options_mirror(own, model->fd, model->domain, attempt->fd, attempt->domain, true);
+	r = same_netns(attempt->fd, model->fd);
+	if (r == 0)
+		r = options_mirror(own, model->fd, model->domain, attempt->fd, attempt->domain,
+		                   true);
 	if (r == 0)
 		r = bind_as(attempt, own);
 	if (r < 0) {

@@ -29,9 +29,8 @@ struct attempt {
 };
 
 /*
- * Makes the socket: of the same protocol and network namespace as `own`, non-blocking,
- * close-on-exec, on a high number. On failure `fd` is -1 and `error` says why (EXDEV: the thread is
- * in another namespace than the program's socket). `addr` and `domain` are the caller's to set.
+ * Makes the socket: of the same protocol as `own`, non-blocking, close-on-exec, on a high number.
+ * On failure `fd` is -1 and `error` says why. `addr` and `domain` are the caller's to set.
  */
 void attempt_prepare(struct attempt *attempt, const struct own *own);
 

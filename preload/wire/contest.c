@@ -83,6 +83,7 @@ void contest_forget(struct contest *contest)
 	if (contest->log_fd != NOTE_STDERR)
 		(void)libc_close(contest->log_fd);
 	contest->log_fd = NOTE_STDERR;
+	contest->is_hungry = contest->is_blind = false;
 	contest->race.count = 0;
 	contest->generation++;
 }
@@ -203,8 +204,7 @@ static void start(struct contest *contest, unsigned i, uint64_t now_ns)
 	if (state == ATTEMPT_CONNECTING)
 		watch_add(attempt, places_id(contest));
 	report(contest, i, state, error, now_ns);
-	if (contest->race.next == contest->race.ready && contest->race.ready < contest->race.count)
-		contests_hunger(contest);
+	contests_hunger(contest, now_ns);
 }
 
 /* Looks at the seat where no thread does. */
@@ -356,7 +356,7 @@ void contest_know(struct contest *contest, enum contest_waiters how, uint64_t no
 {
 	contest->known |= how;
 	contests_recount(contest);
-	contest_look(contest, now_ns);
+	contest_tend(contest, now_ns);
 }
 
 void contest_unattend(struct contest *contest)
@@ -365,12 +365,25 @@ void contest_unattend(struct contest *contest)
 	contests_recount(contest);
 }
 
+static bool needs_socket(const struct contest *contest)
+{
+	return contest->state == CONTEST_OPEN && contest->race.next == contest->race.ready &&
+	       contest->race.ready < contest->race.count && !contest->race.standing_down;
+}
+
 void contest_feed(struct contest *contest, uint64_t now_ns)
 {
-	if (contest->race.next < contest->race.ready || contest->race.ready == contest->race.count)
+	if (!needs_socket(contest))
 		return;
 	contest_prepare_next(contest);
 	contest_advance(contest, now_ns);
+}
+
+void contest_tend(struct contest *contest, uint64_t now_ns)
+{
+	contest_look(contest, now_ns);
+	while (needs_socket(contest) && race_next_start_ns(&contest->race) <= now_ns)
+		contest_feed(contest, now_ns);
 }
 
 /*

@@ -65,10 +65,11 @@ struct contest {
 	uint32_t generation; /* counts the uses of this place in the table */
 	/* What wire/contests keeps: how it is counted, and where it is listed. */
 	uint32_t place;
-	bool is_lean, is_blind, is_hungry;
+	bool is_blind, is_hungry;
+	uint64_t feed_ns; /* when it needs a socket that it has not */
 	struct contest *next,
 	    *previous; /* free; settled; or open with the same requested address */
-	struct contest *next_hungry;
+	struct contest *next_hungry, *previous_hungry;
 
 	struct own own;
 	struct addr_extra extra;
@@ -116,9 +117,9 @@ struct contest_request {
 /*
  * Begins a contest in a free place of the table: sockets for the candidates, the reactor, the first
  * attempt counted as started. `attended` says that the calling thread will wait in connect(): then
- * all sockets are made now. Else only the next one is, and the others as they are needed
- * (contest_feed()). For contests_open().
- * Returns 0, or -errno: then nothing is left behind.
+ * all sockets are made now. Else they are made as they are needed (contest_tend()), by the
+ * program's waits: so a connection that is quick costs none. For contests_open(). Returns 0, or
+ * -errno: then nothing is left behind.
  */
 int contest_begin(struct contest *contest, const struct contest_request *request, bool attended,
                   const struct quiet *quiet, uint64_t now_ns);
@@ -159,6 +160,9 @@ void contest_prepare_next(struct contest *contest);
 
 /* A thread of the program makes the next socket, if the contest has none left. */
 void contest_feed(struct contest *contest, uint64_t now_ns);
+
+/* contest_look() by a thread of the program, which makes what sockets are needed at once. */
+void contest_tend(struct contest *contest, uint64_t now_ns);
 
 /* Ends the contest without a word: the socket on the number goes its own way. */
 void contest_leave(struct contest *contest, uint64_t now_ns);

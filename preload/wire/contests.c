@@ -18,12 +18,13 @@
 #define BUCKETS 4096
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct contest *by_request[BUCKETS]; /* lists by next and previous, newest first */
-static struct contest *first_hungry;        /* list by next_hungry */
+static struct contest *by_request[BUCKETS];        /* lists by next and previous, newest first */
+static struct contest *first_hungry, *last_hungry; /* list by next_hungry, by feed_ns */
+static _Atomic uint64_t next_feeding_ns = CLOCK_NEVER;
 static void (*tell_lost)(const struct contest *contest);
 
 static _Atomic(struct contest_number *) numbers[BUCKETS];
-static atomic_uint open_count, blind_count, lean_count, wait_count;
+static atomic_uint open_count, blind_count, wait_count;
 static atomic_bool saw_waits;
 static atomic_bool guarded;  /* the fork handler stands */
 static atomic_bool prepared; /* there may be contests */
@@ -72,11 +73,6 @@ bool contests_are_waited_for(void)
 	return atomic_load_explicit(&wait_count, memory_order_relaxed) != 0;
 }
 
-bool contests_are_lean(void)
-{
-	return atomic_load_explicit(&lean_count, memory_order_relaxed) != 0;
-}
-
 static _Atomic(struct contest_number *) *bucket_of(int fd)
 {
 	return &numbers[(unsigned)fd % BUCKETS];
@@ -119,7 +115,8 @@ static void after_fork_child(void)
 	quiet_begin(&quiet);
 	pthread_mutex_init(&lock, NULL);
 	places_clear();
-	first_hungry = NULL;
+	first_hungry = last_hungry = NULL;
+	atomic_store_explicit(&next_feeding_ns, CLOCK_NEVER, memory_order_relaxed);
 	for (size_t i = 0; i < BUCKETS; i++)
 		if (atomic_load_explicit(&numbers[i], memory_order_relaxed) != NULL)
 			atomic_store_explicit(&numbers[i], NULL, memory_order_relaxed);
@@ -128,7 +125,6 @@ static void after_fork_child(void)
 			by_request[i] = NULL;
 	store_count(&open_count, 0);
 	store_count(&blind_count, 0);
-	store_count(&lean_count, 0);
 	atomic_store_explicit(&owner, 0, memory_order_relaxed);
 	agenda_clear();
 	errors_clear();
@@ -260,7 +256,6 @@ void contests_recount(struct contest *contest)
 {
 	bool open = contest->state == CONTEST_OPEN;
 
-	count_as(&contest->is_lean, open && contest->race.ready < contest->race.count, &lean_count);
 	count_as(&contest->is_blind,
 	         open && contest->unattended &&
 	             (contest->known & (WAITERS_POLL | WAITERS_RECORD)) == 0,
@@ -286,6 +281,53 @@ void contests_opened(struct contest *contest)
 	*first = contest;
 }
 
+static void note_next_feeding(void)
+{
+	atomic_store_explicit(&next_feeding_ns,
+	                      first_hungry != NULL ? first_hungry->feed_ns : CLOCK_NEVER,
+	                      memory_order_relaxed);
+}
+
+uint64_t contests_next_feeding_ns(void)
+{
+	return atomic_load_explicit(&next_feeding_ns, memory_order_relaxed);
+}
+
+void contests_hunger(struct contest *contest, uint64_t now_ns)
+{
+	if (contest->is_hungry || !contest->unattended || contest->state != CONTEST_OPEN ||
+	    contest->race.ready == contest->race.count || contest->race.standing_down)
+		return;
+	/* The same for all, so that the list is in order. */
+	contest->feed_ns = clock_add_ns(now_ns, race_tick_ns(&contest->race.rules) / 2);
+	contest->is_hungry = true;
+	contest->next_hungry = NULL;
+	contest->previous_hungry = last_hungry;
+	if (last_hungry != NULL)
+		last_hungry->next_hungry = contest;
+	else
+		first_hungry = contest;
+	last_hungry = contest;
+	note_next_feeding();
+}
+
+/* It has been fed, or needs nothing any more. */
+static void leave_hungry(struct contest *contest)
+{
+	if (!contest->is_hungry)
+		return;
+	contest->is_hungry = false;
+	if (contest->previous_hungry != NULL)
+		contest->previous_hungry->next_hungry = contest->next_hungry;
+	else
+		first_hungry = contest->next_hungry;
+	if (contest->next_hungry != NULL)
+		contest->next_hungry->previous_hungry = contest->previous_hungry;
+	else
+		last_hungry = contest->previous_hungry;
+	note_next_feeding();
+}
+
 static void leave_requests(struct contest *contest)
 {
 	if (contest->previous != NULL)
@@ -299,6 +341,7 @@ static void leave_requests(struct contest *contest)
 void contests_settled(struct contest *contest)
 {
 	leave_requests(contest);
+	leave_hungry(contest);
 	contest->state = CONTEST_SETTLED;
 	atomic_fetch_sub_explicit(&open_count, 1, memory_order_relaxed);
 	contests_recount(contest);
@@ -401,27 +444,14 @@ void contests_stand_down(const struct addr *addrs, size_t count, size_t requeste
 	}
 }
 
-void contests_hunger(struct contest *contest)
-{
-	if (contest->is_hungry || !contest->unattended)
-		return;
-	contest->is_hungry = true;
-	contest->next_hungry = first_hungry;
-	first_hungry = contest;
-}
-
 void contests_feed(uint64_t now_ns)
 {
-	struct contest *contest = first_hungry;
+	while (first_hungry != NULL && first_hungry->feed_ns <= now_ns) {
+		struct contest *contest = first_hungry;
 
-	/* Those that get hungry meanwhile have their next turn. */
-	first_hungry = NULL;
-	while (contest != NULL) {
-		struct contest *next = contest->next_hungry;
-
-		contest->is_hungry = false;
-		if (contest->state == CONTEST_OPEN)
-			contest_feed(contest, now_ns);
-		contest = next;
+		leave_hungry(contest);
+		contest_feed(contest, now_ns);
+		/* The reactor may use it up while the program sleeps: it is to look again. */
+		contests_hunger(contest, now_ns);
 	}
 }

@@ -43,11 +43,12 @@ bool contests_may_have(int fd);
 bool contests_exist(void);
 
 /*
- * Counts the contests that an unseen registration could belong to, and those that may need another
- * socket before they end: what the program's waits ask first. One load, without the lock.
+ * Whether there are contests that an unseen registration could belong to, and when the next one is
+ * to be given a socket (CLOCK_NEVER: none): what the program's waits ask first. One load, without
+ * the lock.
  */
 bool contests_are_blind(void);
-bool contests_are_lean(void);
+uint64_t contests_next_feeding_ns(void);
 
 /*
  * A thread of the program begins (1) or ends (-1) a wait. One that sleeps already when a race
@@ -108,7 +109,7 @@ enum contests_beside contests_look_beside(const struct own *own, const struct ad
  */
 void contests_stand_down(const struct addr *addrs, size_t count, size_t requested, uint16_t port);
 
-/* Makes the sockets that contests lack; for a thread of the program. */
+/* Makes the sockets that are to be made by now; for a thread of the program. */
 void contests_feed(uint64_t now_ns);
 
 /*
@@ -122,7 +123,7 @@ void contests_add_number(struct contest *contest, int fd);
 void contests_drop_number(struct contest *contest, unsigned index);
 void contests_opened(struct contest *contest);
 void contests_settled(struct contest *contest);
-void contests_recount(struct contest *contest); /* `known`, `unattended` or race.ready changed */
-void contests_hunger(struct contest *contest);  /* the next attempt has no socket yet */
+void contests_recount(struct contest *contest); /* `known` or `unattended` changed */
+void contests_hunger(struct contest *contest, uint64_t now_ns); /* it may need sockets */
 
 #endif

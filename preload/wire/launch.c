@@ -97,7 +97,7 @@ int launch(const struct contest_request *request, const struct sockaddr *sa, soc
 	if (error != EINPROGRESS)
 		r = replace_if_known(contest, &quiet, error);
 	else if (progress == OWN_CLOSED)
-		contest_look(contest, clock_now_ns());
+		contest_tend(contest, clock_now_ns());
 	report_and_unlock(contest, &quiet);
 	return r;
 }

@@ -7,7 +7,6 @@
 #include "wire/errors.h"
 #include "wire/interests.h"
 #include "wire/places.h"
-#include "wire/reactor.h"
 #include "wire/report.h"
 #include "wire/seat.h"
 
@@ -287,23 +286,47 @@ static void learn(struct contest *contest, enum contest_waiters how)
 	contests_recount(contest);
 }
 
-void number_wait(int fd)
+static bool has_failed(const struct contest *contest)
 {
-	struct quiet quiet;
+	enum own_progress progress;
+
+	return own_progress(seat_of(contest).fd, &progress) == 0 && progress == OWN_CLOSED;
+}
+
+/*
+ * After a look: what is on its number has failed, and no other attempt has taken the place yet.
+ * What a thread in connect() learns, it may not have reported yet.
+ */
+static bool is_between(const struct contest *contest)
+{
+	return contest->unattended ? contest->race.attempts[contest->seat].state == RACE_FAILED
+	                           : has_failed(contest);
+}
+
+uint64_t number_wait(int fd)
+{
+	uint64_t now_ns = clock_now_ns(), until_ns = 0;
 	struct contest *contest;
+	struct quiet quiet;
 
 	contests_lock(&quiet);
 	contest = contests_find(fd);
 	if (contest == NULL) {
 		contests_unlock(&quiet);
-		return;
+		return 0;
 	}
 	/* What was held back for not knowing it is done now. */
 	if ((contest->known & WAITERS_POLL) == 0 || !contest->unattended) {
 		learn(contest, WAITERS_POLL);
-		contest_look(contest, clock_now_ns());
+		contest_tend(contest, now_ns);
+	}
+	if (contest->state == CONTEST_OPEN && is_between(contest)) {
+		until_ns = clock_add_ns(now_ns, RACE_PACE_NS);
+		if (contest->due_ns < until_ns)
+			until_ns = contest->due_ns;
 	}
 	report_and_unlock(contest, &quiet);
+	return until_ns;
 }
 
 static enum number_readiness judge(struct contest *contest, enum contest_waiters how)
@@ -311,7 +334,7 @@ static enum number_readiness judge(struct contest *contest, enum contest_waiters
 	unsigned moves = interests_moves();
 
 	learn(contest, how);
-	contest_look(contest, clock_now_ns());
+	contest_tend(contest, clock_now_ns());
 	if (contest->state == CONTEST_OPEN)
 		return NUMBER_HIDDEN;
 	return interests_moves() == moves ? NUMBER_TRUE : NUMBER_MOVED;
@@ -334,31 +357,6 @@ enum number_readiness number_judge(int fd)
 	return readiness;
 }
 
-/* What is on its number has failed, and no other attempt has taken the place yet. */
-static bool is_between(const struct contest *contest)
-{
-	enum own_progress progress;
-
-	return own_progress(seat_of(contest).fd, &progress) == 0 && progress == OWN_CLOSED;
-}
-
-uint64_t number_muted_until(int fd)
-{
-	struct quiet quiet;
-	struct contest *contest;
-	uint64_t until_ns = 0;
-
-	contests_lock(&quiet);
-	contest = contests_find(fd);
-	if (contest != NULL && is_between(contest)) {
-		until_ns = clock_add_ns(clock_now_ns(), RACE_PACE_NS);
-		if (contest->due_ns < until_ns)
-			until_ns = contest->due_ns;
-	}
-	contests_unlock(&quiet);
-	return until_ns;
-}
-
 bool number_hides_error(int fd)
 {
 	struct quiet quiet;
@@ -376,7 +374,7 @@ bool number_hides_error(int fd)
 	 * Who asks again and again is told when there is something to tell. Who asks for the first
 	 * time when the socket has failed was told so by a wait that we did not see.
 	 */
-	if (is_between(contest) && !contest->asked) {
+	if (has_failed(contest) && !contest->asked) {
 		contest_leave(contest, clock_now_ns());
 	} else {
 		contest->asked = true;
@@ -506,19 +504,20 @@ int number_filter(int set, struct epoll_event *events, int count, unsigned moves
 
 uint64_t number_tend(void)
 {
-	uint64_t overslept_ns = agenda_overslept(), now_ns;
+	uint64_t overslept_ns = agenda_overslept(), feeding_ns = contests_next_feeding_ns(), now_ns;
 	struct quiet quiet;
 
-	if ((overslept_ns == CLOCK_NEVER && !contests_are_lean()) || !contests_are_ours())
+	if ((overslept_ns == CLOCK_NEVER && feeding_ns == CLOCK_NEVER) || !contests_are_ours())
 		return CLOCK_NEVER;
 	now_ns = clock_now_ns();
-	contests_lock(&quiet);
-	contests_feed(now_ns);
-	if (overslept_ns <= now_ns)
-		agenda_run(now_ns);
-	contests_unlock(&quiet);
-	overslept_ns = agenda_overslept();
-	/* Sockets are made before the attempt that needs them is due. */
-	now_ns = contests_are_lean() ? clock_add_ns(now_ns, reactor_tick_ns() / 2) : CLOCK_NEVER;
-	return overslept_ns < now_ns ? overslept_ns : now_ns;
+	if (overslept_ns <= now_ns || feeding_ns <= now_ns) {
+		contests_lock(&quiet);
+		contests_feed(now_ns);
+		if (overslept_ns <= now_ns)
+			agenda_run(now_ns, contest_tend);
+		contests_unlock(&quiet);
+		overslept_ns = agenda_overslept();
+		feeding_ns = contests_next_feeding_ns();
+	}
+	return overslept_ns < feeding_ns ? overslept_ns : feeding_ns;
 }

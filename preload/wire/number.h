@@ -59,8 +59,12 @@ enum number_readiness {
 	NUMBER_MOVED,  /* another socket is there now: to be asked again */
 };
 
-/* A wait of the program that asks us afterwards, and knows the number, begins. */
-void number_wait(int fd);
+/*
+ * A wait of the program that asks us afterwards, and knows the number, begins. Returns until when
+ * it is not to see the number at all, as its socket has failed and the next one may not start yet;
+ * 0: it may see it.
+ */
+uint64_t number_wait(int fd);
 
 /*
  * The program waits for epoll sets by calls that ask us. Until it has done so once, what it has
@@ -70,12 +74,6 @@ void number_waits_are_seen(void);
 
 /* It found the number ready. Looks after the race, and tells what that means. */
 enum number_readiness number_judge(int fd);
-
-/*
- * Until when a wait is not to see the number at all, as its socket has failed and the next one may
- * not start yet: at most as long as that takes, or 0.
- */
-uint64_t number_muted_until(int fd);
 
 /*
  * The program reads the error of its socket, which counts as asking for it. Whether it has none

@@ -49,23 +49,18 @@ void contest_prepare_next(struct contest *contest)
 {
 	attempt_prepare(&contest->attempts[contest->race.ready], &contest->own);
 	contest->race.ready++;
-	contests_recount(contest);
 }
 
 /* Returns whether any attempt beside the first has a socket. */
-static bool prepare_attempts(struct contest *contest, bool attended)
+static bool prepare_all(struct contest *contest)
 {
-	contest->race.ready = 1;
-	/* One is made as soon as none is left; but the one that cannot be made is not the last. */
-	do
+	bool any = false;
+
+	while (contest->race.ready < contest->race.count) {
 		contest_prepare_next(contest);
-	while (contest->race.ready < contest->race.count &&
-	       (attended || contests_are_waited_for() ||
-	        contest->attempts[contest->race.ready - 1].fd < 0));
-	for (unsigned i = 1; i < contest->race.ready; i++)
-		if (contest->attempts[i].fd >= 0)
-			return true;
-	return false;
+		any = any || contest->attempts[contest->race.ready - 1].fd >= 0;
+	}
+	return any;
 }
 
 int contest_begin(struct contest *contest, const struct contest_request *request, bool attended,
@@ -85,7 +80,9 @@ int contest_begin(struct contest *contest, const struct contest_request *request
 	r = request->has_copy(&request->own) ? -EBUSY : 0;
 	if (r == 0)
 		r = reactor_ensure(race_tick_ns(&request->rules), &quiet->mask);
-	if (r == 0 && !prepare_attempts(contest, attended))
+	/* A thread that sleeps in a wait already does not come by to make them. */
+	contest->race.ready = 1;
+	if (r == 0 && (attended || contests_are_waited_for()) && !prepare_all(contest))
 		r = -EAGAIN;
 	if (r < 0) {
 		contest_close_sockets(contest);
@@ -100,5 +97,6 @@ int contest_begin(struct contest *contest, const struct contest_request *request
 	/* A new race always begins with attempt 0, which the program's thread makes. */
 	(void)race_next(&contest->race, now_ns, &move);
 	agenda_set(contest, clock_add_ns(now_ns, race_tick_ns(&request->rules)));
+	contests_hunger(contest, now_ns);
 	return 0;
 }

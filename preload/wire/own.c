@@ -79,19 +79,21 @@ int own_look(int fd, struct own *ret_own)
 	/* A port without a choice of the program is left by an attempt before, whose error is due.
 	 */
 	own.idle = progress == OWN_CLOSED && (own.bound_port == 0 || !has_error(fd));
-	own.fast_open = own_option(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 0) != 0;
-	own.repairing = own_option(fd, IPPROTO_TCP, TCP_REPAIR, 0) != 0;
-	own.max_segment = own_option(fd, IPPROTO_TCP, TCP_MAXSEG, MAX_SEGMENT_UNSET);
-	if (own.max_segment == MAX_SEGMENT_UNSET)
-		own.max_segment = 0;
-	own.window_clamp = own_option(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 0);
-	r = own_netns(fd, &own.netns);
-	if (r == 0)
-		r = own_cookie(fd, &own.cookie);
+	r = own_cookie(fd, &own.cookie);
 	if (r < 0)
 		return r;
 	*ret_own = own;
 	return 0;
+}
+
+void own_look_at_rare(struct own *own)
+{
+	own->fast_open = own_option(own->fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 0) != 0;
+	own->repairing = own_option(own->fd, IPPROTO_TCP, TCP_REPAIR, 0) != 0;
+	own->max_segment = own_option(own->fd, IPPROTO_TCP, TCP_MAXSEG, MAX_SEGMENT_UNSET);
+	if (own->max_segment == MAX_SEGMENT_UNSET)
+		own->max_segment = 0;
+	own->window_clamp = own_option(own->fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 0);
 }
 
 int own_progress(int fd, enum own_progress *ret_progress)

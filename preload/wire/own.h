@@ -14,9 +14,8 @@
 struct own {
 	int fd; /* the program's number */
 	uint64_t cookie;
-	int domain;     /* AF_INET or AF_INET6 */
-	int protocol;   /* IPPROTO_TCP or IPPROTO_MPTCP */
-	uint64_t netns; /* the network namespace's cookie; 0: this kernel has none to tell */
+	int domain;   /* AF_INET or AF_INET6 */
+	int protocol; /* IPPROTO_TCP or IPPROTO_MPTCP */
 	bool nonblocking;
 	bool idle;      /* neither connected nor connecting nor listening */
 	bool fast_open; /* TCP_FASTOPEN_CONNECT: connect() would succeed before any handshake */
@@ -39,6 +38,12 @@ struct own {
  * Returns 0, or -errno: -ENOPROTOOPT for a socket of another protocol, otherwise as getsockopt(2).
  */
 int own_look(int fd, struct own *ret_own);
+
+/*
+ * Reads what few programs set: fast_open, repairing, max_segment, window_clamp, which own_look()
+ * leaves as on a fresh socket.
+ */
+void own_look_at_rare(struct own *own);
 
 /* An option that is an int; `fallback` where this kernel or socket has none to read. */
 int own_option(int fd, int level, int name, int fallback);

@@ -77,7 +77,7 @@ static void *run(void *unused)
 		if (ready > 0)
 			look_at_ready(count, now_ns);
 		ready = 0;
-		agenda_run(now_ns);
+		agenda_run(now_ns, contest_look);
 		untold = places_untold(now_ns);
 		if (untold != NULL) {
 			report_and_unlock(untold, &quiet);

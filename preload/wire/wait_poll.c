@@ -49,10 +49,8 @@ static bool restore(struct pollfd *entry)
 
 static uint64_t prepare_entry(struct pollfd *entry)
 {
-	uint64_t muted_until_ns;
+	uint64_t muted_until_ns = number_wait(entry->fd);
 
-	number_wait(entry->fd);
-	muted_until_ns = number_muted_until(entry->fd);
 	if (muted_until_ns != 0) {
 		entry->fd = ~entry->fd;
 		entry->events |= OURS;

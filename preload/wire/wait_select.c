@@ -92,10 +92,8 @@ static uint64_t prepare(const struct select_call *call, struct question *questio
 			memset(question->sets[i], 0, size_of(call));
 	}
 	for (int fd = next_racing(call, 0); fd >= 0; fd = next_racing(call, fd + 1)) {
-		uint64_t muted_until_ns;
+		uint64_t muted_until_ns = number_wait(fd);
 
-		number_wait(fd);
-		muted_until_ns = number_muted_until(fd);
 		question->asked[WRITABLE] = question->sets[WRITABLE];
 		put(question->sets[WRITABLE], fd, true);
 		if (muted_until_ns == 0)
@@ -181,8 +179,8 @@ static int wait_for(const struct select_call *call, struct patience *patience)
 	}
 }
 
-/* An epoll set may be among the numbers: programs wait for those like this, too. */
-static void notice_sets(const struct select_call *call)
+/* An epoll set is among the numbers: programs wait for those like this, too. */
+static bool has_sets(const struct select_call *call)
 {
 	for (int fd = 0; fd < call->count; fd++) {
 		unsigned long word = word_of(call->sets, fd / WORD_BITS) >> (fd % WORD_BITS);
@@ -190,8 +188,9 @@ static void notice_sets(const struct select_call *call)
 		if (word == 0)
 			fd |= WORD_BITS - 1; /* the last of this word */
 		else if ((word & 1) != 0 && interests_may_be_in(fd))
-			number_waits_are_seen();
+			return true;
 	}
+	return false;
 }
 
 static bool concerns_us(const struct select_call *call)
@@ -201,7 +200,10 @@ static bool concerns_us(const struct select_call *call)
 			return false;
 	if (call->count <= 0 || call->count > NUMBERS_MAX)
 		return false;
-	notice_sets(call);
+	if (has_sets(call)) {
+		number_waits_are_seen();
+		return true;
+	}
 	return next_racing(call, 0) >= 0;
 }
 
