@@ -447,8 +447,10 @@ static bool explains(const struct suspect *suspect, struct contest *contest)
 	if ((suspect->events & FAILED) == 0)
 		return false;
 	if (is_between(contest)) {
+		/* Once: to be muted makes the sets report once more. */
+		if (!contest->hidden)
+			interests_mute(suspect->fd);
 		contest->hidden = true;
-		interests_mute(suspect->fd);
 		return true;
 	}
 	return may_be_stale(suspect, interests_of(suspect->set, suspect->fd));

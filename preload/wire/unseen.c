@@ -75,7 +75,7 @@ static bool is_still(int fd, uint64_t inode)
 }
 
 /* One that a race needs to know of; `waits` says that the program is about to wait for the set. */
-static void note(int set, int fd, const struct epoll_event *event, bool waits)
+static void note(int set, int fd, uint64_t inode, const struct epoll_event *event, bool waits)
 {
 	struct quiet quiet;
 	struct contest *contest;
@@ -83,7 +83,7 @@ static void note(int set, int fd, const struct epoll_event *event, bool waits)
 	contests_lock(&quiet);
 	contest = contests_find(fd);
 	/* What was hidden from the set is not what the program asked it for. */
-	if (contest == NULL || !contest->unattended || contest->hidden ||
+	if (contest == NULL || !is_still(fd, inode) || !contest->unattended || contest->hidden ||
 	    (contest->known & WAITERS_RECORD) != 0) {
 		contests_unlock(&quiet);
 		return;
@@ -119,10 +119,9 @@ static void read_line(int set, int only, const char *line, struct others *others
 			others->fds[others->count++] = (int)fd;
 		return;
 	}
-	if (is_still((int)fd, inode))
-		note(set, (int)fd,
-		     &(struct epoll_event){.events = (uint32_t)events, .data.u64 = data},
-		     only == ANY_NUMBER);
+	note(set, (int)fd, inode,
+	     &(struct epoll_event){.events = (uint32_t)events, .data.u64 = data},
+	     only == ANY_NUMBER);
 }
 
 static void read_lines(int set, int only, int file, struct others *others)
