@@ -379,17 +379,17 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 /* Behind a socket that has failed another one may be about to connect. */
 static int read_error(int fd, void *value, socklen_t *len)
 {
-	int saved_errno = errno, other = 0, r;
+	int saved_errno = errno, error = 0, r;
 
 	if (number_races(fd) && number_hides_error(fd))
 		/* The same answer in form, from an option that is 0 for each such socket. */
 		r = libc_getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, value, len);
-	else {
-		other = number_other_error(fd);
+	else
 		r = libc_getsockopt(fd, SOL_SOCKET, SO_ERROR, value, len);
-	}
-	if (r == 0 && other != 0)
-		memcpy(value, &other, *len < sizeof(other) ? *len : sizeof(other));
+	if (r == 0 && *len == sizeof(error))
+		memcpy(&error, value, sizeof(error));
+	if (error != 0 && (error = number_other_error(fd)) != 0)
+		memcpy(value, &error, sizeof(error));
 	if (r == 0)
 		errno = saved_errno;
 	return r;

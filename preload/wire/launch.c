@@ -27,7 +27,7 @@ static int replace_at_once(struct contest *contest, int error)
 	unsigned known = contest->known;
 
 	contest->known |= WAITERS_POLL; /* this once: nobody waits yet */
-	contest_look(contest, now_ns);
+	contest_tend(contest, now_ns);
 	/* Nor is the pace kept, where others failed while it was looked for who waits. */
 	now_ns = clock_add_ns(now_ns, RACE_PACE_NS);
 	while (contest->state == CONTEST_OPEN && contest->race.running == 0) {
