@@ -44,6 +44,13 @@ static int replace_at_once(struct contest *contest, int error)
 	return -error;
 }
 
+static bool is_closed(int fd)
+{
+	enum own_progress progress;
+
+	return own_progress(fd, &progress) < 0 || progress == OWN_CLOSED;
+}
+
 /*
  * The same, when it is known where the number is registered: what was registered behind our back is
  * looked for everywhere, by this thread of the program, without the lock.
@@ -60,8 +67,9 @@ static int replace_if_known(struct contest *contest, struct quiet *quiet, int er
 		contests_unlock(quiet);
 		looked = unseen_find_everywhere(fd);
 		contests_lock(quiet);
+		/* Another thread has closed the number meanwhile, or waited for it already. */
 		if (contest->generation != generation || contest->state != CONTEST_OPEN)
-			return -error; /* another thread has closed the number meanwhile */
+			return is_closed(fd) ? -error : -EINPROGRESS;
 		if (!looked) {
 			contest_leave(contest, clock_now_ns());
 			return -error;
