@@ -110,6 +110,14 @@ unit: tests ## run the unit tests
 check: tests ## run all tests; installs what they need where it may
 	HE_BUILD=$(B) tests/run all
 
+.PHONY: torture
+ROUNDS ?= 200
+torture: tests ## run the torture set ROUNDS (200) times; with a sanitizer: make asan RUN='tests/torture 200'
+	HE_BUILD=$(B) tests/torture $(ROUNDS)
+
+# What asan and tsan run.
+RUN ?= tests/run all
+
 # Where the compiler's runtime is, because it must be preloaded before an instrumented library.
 RUNTIME = $$(realpath $$($(CC) -print-file-name=lib$(1).so))
 
@@ -118,13 +126,13 @@ asan: ## run the tests on a build with AddressSanitizer and UndefinedBehaviorSan
 	$(MAKE) B=build/asan SAN=address,undefined tests
 	HE_BUILD=build/asan HE_RUNTIME="$(call RUNTIME,asan)" HE_SANITIZER=asan \
 	    ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:verify_asan_link_order=0 \
-	    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 tests/run all
+	    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $(RUN)
 
 # Its runtime crashes in programs that were not built with it: the tests of real programs skip.
 tsan: ## run the tests on a build with ThreadSanitizer
 	$(MAKE) B=build/tsan SAN=thread tests
 	HE_BUILD=build/tsan HE_SANITIZER=tsan \
-	    TSAN_OPTIONS=halt_on_error=1:report_signal_unsafe=0:die_after_fork=0:report_thread_leaks=0 tests/run all
+	    TSAN_OPTIONS=halt_on_error=1:report_signal_unsafe=0:die_after_fork=0:report_thread_leaks=0 $(RUN)
 
 # source:mode:place, for install and uninstall alike.
 INSTALLED := $(B)/libhe.so:644:$(LIBDIR)/libhe.so \
