@@ -4,8 +4,11 @@
 
 #include <stdatomic.h>
 
-/* Four full answers; when all are taken, further failures are simply met again. */
-#define FAILURES_MAX 128
+/*
+ * Thirty full answers, as a program with hundreds of connections may lose in two seconds; when all
+ * are taken, further failures are simply met again. 48 KiB.
+ */
+#define FAILURES_MAX 1024
 
 enum { EMPTY, TAKEN, FULL };
 
@@ -22,7 +25,9 @@ static atomic_int full_count;
 
 static bool move(struct failure *failure, int from, int to)
 {
-	return atomic_compare_exchange_strong_explicit(&failure->state, &from, to,
+	/* A look is cheaper than a try, and nearly all are in another state. */
+	return atomic_load_explicit(&failure->state, memory_order_relaxed) == from &&
+	       atomic_compare_exchange_strong_explicit(&failure->state, &from, to,
 	                                               memory_order_acq_rel, memory_order_relaxed);
 }
 
