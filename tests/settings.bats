@@ -107,10 +107,10 @@ start_of() {
 	races | grep -Eq "^libhe: dial\[[0-9]+\]: black port 7001: fd93::d1 at 0\.0 ms: given up after [0-9.]+ ms; 10\.93\.0\.10 at [0-9.]+ ms: connected after [0-9.]+ ms; winner 10\.93\.0\.10$"
 }
 
-@test "connect (HE_LOG=debug, non-blocking socket) tells why it was passed on" {
-	run loop timeout 20 "${PRELOADED[@]}" HE_LOG=debug "$PROGRAMS/promise_fd" nonblocking_is_native
+@test "connect (HE_LOG=debug, bound to a port) tells why it was passed on" {
+	run loop timeout 20 "${PRELOADED[@]}" HE_LOG=debug "$PROGRAMS/promise_fd" bound_port_is_not_raced
 	[[ $status -eq 0 ]]
-	races | grep -q "^libhe: promise_fd\[[0-9]*\]: passed on: non-blocking socket$"
+	races | grep -q "^libhe: promise_fd\[[0-9]*\]: passed on: socket is bound to a port$"
 }
 
 @test "connect (set-user-ID program) ignores every setting" {

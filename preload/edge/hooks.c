@@ -14,6 +14,7 @@
 #include "memory/settings.h"
 #include "wire/contests.h"
 #include "wire/number.h"
+#include "wire/readiness.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +57,7 @@ static int real_connect(int fd, const struct sockaddr *sa, socklen_t len)
 
 	if (r == 0 || errno == EINPROGRESS || errno == EALREADY || errno == EISCONN)
 		return r;
-	other = number_other_error(fd);
+	other = readiness_other_error(fd);
 	errno = other != 0 ? other : saved_errno;
 	return r;
 }
@@ -381,14 +382,14 @@ static int read_error(int fd, void *value, socklen_t *len)
 {
 	int saved_errno = errno, error = 0, r;
 
-	if (number_races(fd) && number_hides_error(fd))
+	if (number_races(fd) && readiness_hides_error(fd))
 		/* The same answer in form, from an option that is 0 for each such socket. */
 		r = libc_getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, value, len);
 	else
 		r = libc_getsockopt(fd, SOL_SOCKET, SO_ERROR, value, len);
 	if (r == 0 && *len == sizeof(error))
 		memcpy(&error, value, sizeof(error));
-	if (error != 0 && (error = number_other_error(fd)) != 0)
+	if (error != 0 && (error = readiness_other_error(fd)) != 0)
 		memcpy(value, &error, sizeof(error));
 	if (r == 0)
 		errno = saved_errno;

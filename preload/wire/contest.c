@@ -5,6 +5,7 @@
 #include "base/note.h"
 #include "wire/agenda.h"
 #include "wire/contests.h"
+#include "wire/needs.h"
 #include "wire/errors.h"
 #include "wire/interests.h"
 #include "wire/places.h"
@@ -83,7 +84,7 @@ void contest_forget(struct contest *contest)
 	if (contest->log_fd != NOTE_STDERR)
 		(void)libc_close(contest->log_fd);
 	contest->log_fd = NOTE_STDERR;
-	contest->is_hungry = contest->is_blind = false;
+	contest->is_needy = contest->is_blind = false;
 	contest->race.count = 0;
 	contest->generation++;
 }
@@ -204,7 +205,7 @@ static void start(struct contest *contest, unsigned i, uint64_t now_ns)
 	if (state == ATTEMPT_CONNECTING)
 		watch_add(attempt, places_id(contest));
 	report(contest, i, state, error, now_ns);
-	contests_hunger(contest, now_ns);
+	needs_enter(contest, now_ns);
 }
 
 /* Looks at the seat where no thread does. */

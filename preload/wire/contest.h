@@ -65,11 +65,11 @@ struct contest {
 	uint32_t generation; /* counts the uses of this place in the table */
 	/* What wire/contests keeps: how it is counted, and where it is listed. */
 	uint32_t place;
-	bool is_blind, is_hungry;
-	uint64_t feed_ns; /* when it needs a socket that it has not */
+	bool is_blind, is_needy;
+	uint64_t need_ns; /* when it is to be seen to: wire/needs */
 	struct contest *next,
 	    *previous; /* free; settled; or open with the same requested address */
-	struct contest *next_hungry, *previous_hungry;
+	struct contest *next_needy, *previous_needy;
 
 	struct own own;
 	struct addr_extra extra;

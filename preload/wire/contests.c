@@ -4,6 +4,7 @@
 #include "wire/agenda.h"
 #include "wire/errors.h"
 #include "wire/interests.h"
+#include "wire/needs.h"
 #include "wire/places.h"
 #include "wire/reactor.h"
 #include "wire/seat.h"
@@ -18,9 +19,7 @@
 #define BUCKETS 4096
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct contest *by_request[BUCKETS];        /* lists by next and previous, newest first */
-static struct contest *first_hungry, *last_hungry; /* list by next_hungry, by feed_ns */
-static _Atomic uint64_t next_feeding_ns = CLOCK_NEVER;
+static struct contest *by_request[BUCKETS]; /* lists by next and previous, newest first */
 static void (*tell_lost)(const struct contest *contest);
 
 static _Atomic(struct contest_number *) numbers[BUCKETS];
@@ -115,8 +114,7 @@ static void after_fork_child(void)
 	quiet_begin(&quiet);
 	pthread_mutex_init(&lock, NULL);
 	places_clear();
-	first_hungry = last_hungry = NULL;
-	atomic_store_explicit(&next_feeding_ns, CLOCK_NEVER, memory_order_relaxed);
+	needs_clear();
 	for (size_t i = 0; i < BUCKETS; i++)
 		if (atomic_load_explicit(&numbers[i], memory_order_relaxed) != NULL)
 			atomic_store_explicit(&numbers[i], NULL, memory_order_relaxed);
@@ -281,53 +279,6 @@ void contests_opened(struct contest *contest)
 	*first = contest;
 }
 
-static void note_next_feeding(void)
-{
-	atomic_store_explicit(&next_feeding_ns,
-	                      first_hungry != NULL ? first_hungry->feed_ns : CLOCK_NEVER,
-	                      memory_order_relaxed);
-}
-
-uint64_t contests_next_feeding_ns(void)
-{
-	return atomic_load_explicit(&next_feeding_ns, memory_order_relaxed);
-}
-
-void contests_hunger(struct contest *contest, uint64_t now_ns)
-{
-	if (contest->is_hungry || !contest->unattended || contest->state != CONTEST_OPEN ||
-	    contest->race.ready == contest->race.count || contest->race.standing_down)
-		return;
-	/* The same for all, so that the list is in order. */
-	contest->feed_ns = clock_add_ns(now_ns, race_tick_ns(&contest->race.rules) / 2);
-	contest->is_hungry = true;
-	contest->next_hungry = NULL;
-	contest->previous_hungry = last_hungry;
-	if (last_hungry != NULL)
-		last_hungry->next_hungry = contest;
-	else
-		first_hungry = contest;
-	last_hungry = contest;
-	note_next_feeding();
-}
-
-/* It has been fed, or needs nothing any more. */
-static void leave_hungry(struct contest *contest)
-{
-	if (!contest->is_hungry)
-		return;
-	contest->is_hungry = false;
-	if (contest->previous_hungry != NULL)
-		contest->previous_hungry->next_hungry = contest->next_hungry;
-	else
-		first_hungry = contest->next_hungry;
-	if (contest->next_hungry != NULL)
-		contest->next_hungry->previous_hungry = contest->previous_hungry;
-	else
-		last_hungry = contest->previous_hungry;
-	note_next_feeding();
-}
-
 static void leave_requests(struct contest *contest)
 {
 	if (contest->previous != NULL)
@@ -341,7 +292,7 @@ static void leave_requests(struct contest *contest)
 void contests_settled(struct contest *contest)
 {
 	leave_requests(contest);
-	leave_hungry(contest);
+	needs_leave(contest);
 	contest->state = CONTEST_SETTLED;
 	atomic_fetch_sub_explicit(&open_count, 1, memory_order_relaxed);
 	contests_recount(contest);
@@ -441,17 +392,5 @@ void contests_stand_down(const struct addr *addrs, size_t count, size_t requeste
 			    addr_equal(&contest->attempts[0].addr, &addrs[i]) &&
 			    has_as_sibling(contest, &addrs[requested]))
 				race_stand_down(&contest->race);
-	}
-}
-
-void contests_feed(uint64_t now_ns)
-{
-	while (first_hungry != NULL && first_hungry->feed_ns <= now_ns) {
-		struct contest *contest = first_hungry;
-
-		leave_hungry(contest);
-		contest_feed(contest, now_ns);
-		/* The reactor may use it up while the program sleeps: it is to look again. */
-		contests_hunger(contest, now_ns);
 	}
 }

@@ -109,9 +109,6 @@ enum contests_beside contests_look_beside(const struct own *own, const struct ad
  */
 void contests_stand_down(const struct addr *addrs, size_t count, size_t requested, uint16_t port);
 
-/* Makes the sockets that are to be made by now; for a thread of the program. */
-void contests_feed(uint64_t now_ns);
-
 /*
  * The next number from `first` to `last` of an open contest, from `*place` on, which is 0 at first;
  * NULL: no more.
@@ -124,6 +121,5 @@ void contests_drop_number(struct contest *contest, unsigned index);
 void contests_opened(struct contest *contest);
 void contests_settled(struct contest *contest);
 void contests_recount(struct contest *contest); /* `known` or `unattended` changed */
-void contests_hunger(struct contest *contest, uint64_t now_ns); /* it may need sockets */
 
 #endif

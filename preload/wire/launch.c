@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/libc.h"
 #include "wire/contests.h"
+#include "wire/needs.h"
 #include "wire/dial.h"
 #include "wire/report.h"
 #include "wire/unseen.h"
@@ -114,7 +115,7 @@ int launch_again(struct contest *contest, const struct quiet *quiet, uint64_t no
 {
 	bool goes_on;
 
-	contests_feed(now_ns);
+	needs_meet(now_ns);
 	contest_know(contest, WAITERS_POLL, now_ns);
 	/* The kernel would tell of the socket that happens to be there, which may fail just now. */
 	goes_on = contest->state == CONTEST_OPEN;

@@ -6,6 +6,7 @@
 #include "wire/agenda.h"
 #include "wire/contest.h"
 #include "wire/contests.h"
+#include "wire/needs.h"
 #include "wire/interests.h"
 #include "wire/reactor.h"
 
@@ -97,6 +98,6 @@ int contest_begin(struct contest *contest, const struct contest_request *request
 	/* A new race always begins with attempt 0, which the program's thread makes. */
 	(void)race_next(&contest->race, now_ns, &move);
 	agenda_set(contest, clock_add_ns(now_ns, race_tick_ns(&request->rules)));
-	contests_hunger(contest, now_ns);
+	needs_enter(contest, now_ns);
 	return 0;
 }

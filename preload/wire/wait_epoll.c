@@ -6,6 +6,7 @@
 #include "wire/interests.h"
 #include "wire/number.h"
 #include "wire/patience.h"
+#include "wire/readiness.h"
 #include "wire/unseen.h"
 
 /* Which of the three calls it is, and what all of them are given. */
@@ -35,18 +36,18 @@ static int ask(const struct epoll_call *call, const struct patience *patience)
 
 static int wait_for(const struct epoll_call *call, struct patience patience)
 {
-	number_waits_are_seen();
+	readiness_sees_waits();
 	for (;;) {
 		unsigned moves = interests_moves();
 		int r, kept;
 
 		if (contests_are_blind())
 			unseen_find(call->set);
-		patience.slice_ns = number_tend();
+		patience.slice_ns = readiness_tend();
 		contests_count_wait(1);
 		r = ask(call, &patience);
 		contests_count_wait(-1);
-		kept = r > 0 ? number_filter(call->set, call->events, r, moves) : r;
+		kept = r > 0 ? readiness_filter(call->set, call->events, r, moves) : r;
 		/* What was taken out may have had the place of something else. */
 		if (kept != 0 || (r == 0 && patience_ended(&patience)))
 			return kept;

@@ -7,6 +7,7 @@
 #include "wire/interests.h"
 #include "wire/number.h"
 #include "wire/patience.h"
+#include "wire/readiness.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -49,7 +50,7 @@ static bool restore(struct pollfd *entry)
 
 static uint64_t prepare_entry(struct pollfd *entry)
 {
-	uint64_t muted_until_ns = number_wait(entry->fd);
+	uint64_t muted_until_ns = readiness_wait(entry->fd);
 
 	if (muted_until_ns != 0) {
 		entry->fd = ~entry->fd;
@@ -71,7 +72,7 @@ static uint64_t prepare(struct pollfd *asked, nfds_t count)
 
 		/* An epoll set, for which programs wait like this, too. */
 		if (asked[i].fd >= 0 && interests_may_be_in(asked[i].fd))
-			number_waits_are_seen();
+			readiness_sees_waits();
 		if (number_races(asked[i].fd))
 			entry_until_ns = prepare_entry(&asked[i]);
 		if (entry_until_ns < until_ns)
@@ -104,7 +105,7 @@ static int finish(struct pollfd *asked, nfds_t count, int ready, unsigned moves)
 
 		if (ready <= 0 || entry->revents == 0)
 			continue;
-		if (number_races(entry->fd) && number_judge(entry->fd) != NUMBER_TRUE)
+		if (number_races(entry->fd) && readiness_judge(entry->fd) != READINESS_TRUE)
 			again = true;
 		/* Of a socket that was replaced meanwhile, by a race that may be over. */
 		if ((entry->revents & (POLLERR | POLLHUP)) != 0 && interests_moves() != moves)
@@ -130,7 +131,7 @@ static int wait_for(const struct poll_call *call, struct patience patience)
 		if (asked == copied)
 			memcpy(copied, call->fds, call->count * sizeof(copied[0]));
 		muted_until_ns = prepare(asked, call->count);
-		patience.slice_ns = number_tend();
+		patience.slice_ns = readiness_tend();
 		if (muted_until_ns < patience.slice_ns)
 			patience.slice_ns = muted_until_ns;
 		r = ask(call, asked, &patience);

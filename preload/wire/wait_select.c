@@ -7,6 +7,7 @@
 #include "wire/interests.h"
 #include "wire/number.h"
 #include "wire/patience.h"
+#include "wire/readiness.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -92,7 +93,7 @@ static uint64_t prepare(const struct select_call *call, struct question *questio
 			memset(question->sets[i], 0, size_of(call));
 	}
 	for (int fd = next_racing(call, 0); fd >= 0; fd = next_racing(call, fd + 1)) {
-		uint64_t muted_until_ns = number_wait(fd);
+		uint64_t muted_until_ns = readiness_wait(fd);
 
 		question->asked[WRITABLE] = question->sets[WRITABLE];
 		put(question->sets[WRITABLE], fd, true);
@@ -139,7 +140,7 @@ static int finish(const struct select_call *call, struct question *question, int
 		                has(question->asked[WRITABLE], fd) ||
 		                has(question->asked[EXCEPTIONAL], fd);
 
-		if (is_ready && number_judge(fd) != NUMBER_TRUE)
+		if (is_ready && readiness_judge(fd) != READINESS_TRUE)
 			again = true;
 	}
 	for (int word = 0; word * WORD_BITS < call->count; word++) {
@@ -163,7 +164,7 @@ static int wait_for(const struct select_call *call, struct patience *patience)
 		uint64_t muted_until_ns = prepare(call, &question);
 		int r, ready;
 
-		patience->slice_ns = number_tend();
+		patience->slice_ns = readiness_tend();
 		if (muted_until_ns < patience->slice_ns)
 			patience->slice_ns = muted_until_ns;
 		r = ask(call, &question, patience);
@@ -201,7 +202,7 @@ static bool concerns_us(const struct select_call *call)
 	if (call->count <= 0 || call->count > NUMBERS_MAX)
 		return false;
 	if (has_sets(call)) {
-		number_waits_are_seen();
+		readiness_sees_waits();
 		return true;
 	}
 	return next_racing(call, 0) >= 0;

@@ -476,6 +476,45 @@ static void test_race_stand_down_keeps_the_deadline(void)
 	lost(400, ETIMEDOUT);
 }
 
+static void test_race_next_that_is_not_ready_is_waited_for(void)
+{
+	begin(3);
+	race.ready = 1;
+	starts(0, 0);
+	waits_for_an_end(0);
+	waits_for_an_end(300); /* due, and there is nothing to start with */
+	test_assert(race_next_start_ns(&race) == BEGIN + 250 * MS);
+	race.ready = 2;
+	starts(310, 1);
+	waits_for_an_end(600);
+	race.ready = 3;
+	starts(600, 2);
+}
+
+static void test_race_with_nothing_ready_is_not_lost(void)
+{
+	begin(2);
+	race.ready = 1;
+	starts(0, 0);
+	fails(20, 0, ECONNREFUSED);
+	waits_for_an_end(20);
+	race.ready = 2;
+	starts(30, 1);
+	fails(40, 1, ETIMEDOUT);
+	lost(40, ECONNREFUSED);
+}
+
+static void test_race_tick_is_the_shorter_of_delay_and_timeout(void)
+{
+	struct race_rules rules = usual;
+
+	test_assert(race_tick_ns(&rules) == 250 * MS);
+	rules.timeout_ns = 100 * MS;
+	test_assert(race_tick_ns(&rules) == 100 * MS);
+	rules.timeout_ns = 1000 * MS;
+	test_assert(race_tick_ns(&rules) == 250 * MS);
+}
+
 static void test_race_of_one_waits_for_it(void)
 {
 	begin(1);
@@ -832,6 +871,9 @@ int main(void)
 {
 	run_rules_of_starting();
 	run_rules_of_ending();
+	test_run(test_race_next_that_is_not_ready_is_waited_for);
+	test_run(test_race_with_nothing_ready_is_not_lost);
+	test_run(test_race_tick_is_the_shorter_of_delay_and_timeout);
 	test_run(test_race_of_one_waits_for_it);
 	test_run(test_race_of_32_silent_starts_all_at_the_attempt_delay);
 	test_run(test_race_of_32_unreachable_is_lost_at_once);

@@ -1,0 +1,73 @@
+#include "wire/needs.h"
+
+#include "base/clock.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+/* List by next_needy and previous_needy, in the order of need_ns. */
+static struct contest *first, *last;
+static _Atomic uint64_t next_ns = CLOCK_NEVER;
+
+static void note_next(void)
+{
+	atomic_store_explicit(&next_ns, first != NULL ? first->need_ns : CLOCK_NEVER,
+	                      memory_order_relaxed);
+}
+
+uint64_t needs_next_ns(void)
+{
+	return atomic_load_explicit(&next_ns, memory_order_relaxed);
+}
+
+void needs_enter(struct contest *contest, uint64_t now_ns)
+{
+	if (contest->is_needy || !contest->unattended || contest->state != CONTEST_OPEN ||
+	    contest->race.ready == contest->race.count || contest->race.standing_down)
+		return;
+	/* The same for all, so that the list is in order. */
+	contest->need_ns = clock_add_ns(now_ns, race_tick_ns(&contest->race.rules) / 2);
+	contest->is_needy = true;
+	contest->next_needy = NULL;
+	contest->previous_needy = last;
+	if (last != NULL)
+		last->next_needy = contest;
+	else
+		first = contest;
+	last = contest;
+	note_next();
+}
+
+void needs_leave(struct contest *contest)
+{
+	if (!contest->is_needy)
+		return;
+	contest->is_needy = false;
+	if (contest->previous_needy != NULL)
+		contest->previous_needy->next_needy = contest->next_needy;
+	else
+		first = contest->next_needy;
+	if (contest->next_needy != NULL)
+		contest->next_needy->previous_needy = contest->previous_needy;
+	else
+		last = contest->previous_needy;
+	note_next();
+}
+
+void needs_meet(uint64_t now_ns)
+{
+	while (first != NULL && first->need_ns <= now_ns) {
+		struct contest *contest = first;
+
+		needs_leave(contest);
+		contest_feed(contest, now_ns);
+		/* The reactor may use it up while the program sleeps: it is to look again. */
+		needs_enter(contest, now_ns);
+	}
+}
+
+void needs_clear(void)
+{
+	first = last = NULL;
+	note_next();
+}

@@ -1,0 +1,290 @@
+#include "wire/readiness.h"
+
+#include "base/clock.h"
+#include "wire/agenda.h"
+#include "wire/contests.h"
+#include "wire/errors.h"
+#include "wire/interests.h"
+#include "wire/needs.h"
+#include "wire/places.h"
+#include "wire/report.h"
+#include "wire/seat.h"
+
+#include <pthread.h>
+#include <stddef.h>
+
+/* What a connecting socket reports when it has failed, and one that has connected does not. */
+#define FAILED ((uint32_t)(EPOLLERR | EPOLLHUP))
+
+/*
+ * The thread that asks is the one that is said to wait in connect(): it has left that through
+ * siglongjmp(), and the race is as one of a socket that does not block.
+ */
+static void notice_absence(struct contest *contest)
+{
+	if (contest->unattended || contest->waiters != 1 ||
+	    !pthread_equal(contest->waiter, pthread_self()))
+		return;
+	contest->waiters = 0;
+	contest_unattend(contest);
+}
+
+void readiness_sees_waits(void)
+{
+	struct quiet quiet;
+
+	if (!contests_see_waits() || !contests_exist() || !contests_are_ours())
+		return;
+	/* The first time: what was held back for not knowing it is done now. */
+	contests_lock(&quiet);
+	for (uint32_t i = 0; i < places_used(); i++)
+		if (places_at(i)->state == CONTEST_OPEN)
+			contest_look(places_at(i), clock_now_ns());
+	contests_unlock(&quiet);
+}
+
+/* With the lock. `how` is how the program asks. */
+static void learn(struct contest *contest, enum contest_waiters how)
+{
+	notice_absence(contest);
+	contest->known |= how;
+	contests_recount(contest);
+}
+
+static bool has_failed(const struct contest *contest)
+{
+	enum own_progress progress;
+
+	return own_progress(seat_of(contest).fd, &progress) == 0 && progress == OWN_CLOSED;
+}
+
+/*
+ * After a look: what is on its number has failed, and no other attempt has taken the place yet.
+ * What a thread in connect() learns, it may not have reported yet.
+ */
+static bool is_between(const struct contest *contest)
+{
+	return contest->unattended ? contest->race.attempts[contest->seat].state == RACE_FAILED
+	                           : has_failed(contest);
+}
+
+uint64_t readiness_wait(int fd)
+{
+	uint64_t now_ns = clock_now_ns(), until_ns = 0;
+	struct contest *contest;
+	struct quiet quiet;
+
+	contests_lock(&quiet);
+	contest = contests_find(fd);
+	if (contest == NULL) {
+		contests_unlock(&quiet);
+		return 0;
+	}
+	/* What was held back for not knowing it is done now. */
+	if ((contest->known & WAITERS_POLL) == 0 || !contest->unattended) {
+		learn(contest, WAITERS_POLL);
+		contest_tend(contest, now_ns);
+	}
+	if (contest->state == CONTEST_OPEN && is_between(contest)) {
+		until_ns = clock_add_ns(now_ns, RACE_PACE_NS);
+		if (contest->due_ns < until_ns)
+			until_ns = contest->due_ns;
+	}
+	report_and_unlock(contest, &quiet);
+	return until_ns;
+}
+
+static enum readiness judge(struct contest *contest, enum contest_waiters how)
+{
+	unsigned moves = interests_moves();
+
+	learn(contest, how);
+	contest_tend(contest, clock_now_ns());
+	if (contest->state == CONTEST_OPEN)
+		return READINESS_HIDDEN;
+	return interests_moves() == moves ? READINESS_TRUE : READINESS_MOVED;
+}
+
+enum readiness readiness_judge(int fd)
+{
+	struct quiet quiet;
+	struct contest *contest;
+	enum readiness readiness;
+
+	contests_lock(&quiet);
+	contest = contests_find(fd);
+	if (contest == NULL) {
+		contests_unlock(&quiet);
+		return READINESS_TRUE;
+	}
+	readiness = judge(contest, WAITERS_POLL);
+	report_and_unlock(contest, &quiet);
+	return readiness;
+}
+
+bool readiness_hides_error(int fd)
+{
+	struct quiet quiet;
+	struct contest *contest;
+	bool hides = false;
+
+	contests_lock(&quiet);
+	contest = contests_find(fd);
+	if (contest == NULL) {
+		contests_unlock(&quiet);
+		return false;
+	}
+	needs_meet(clock_now_ns());
+	/*
+	 * Who asks again and again is told when there is something to tell. Who asks for the first
+	 * time when the socket has failed was told so by a wait that we did not see.
+	 */
+	if (has_failed(contest) && !contest->asked) {
+		contest_leave(contest, clock_now_ns());
+	} else {
+		contest->asked = true;
+		hides = judge(contest, WAITERS_POLL) == READINESS_HIDDEN;
+	}
+	report_and_unlock(contest, &quiet);
+	return hides;
+}
+
+int readiness_other_error(int fd)
+{
+	struct quiet quiet;
+	uint64_t cookie;
+	int error = 0;
+
+	if (!errors_exist() || !contests_are_ours() || own_cookie(fd, &cookie) < 0)
+		return 0;
+	contests_lock(&quiet);
+	error = errors_take(cookie);
+	contests_unlock(&quiet);
+	return error;
+}
+
+/* One of the numbers that an event may be about. */
+struct suspect {
+	int set;
+	int fd;
+	uint32_t events;
+	unsigned moves; /* interests_moves() before the wait that reported it */
+};
+
+/* Put in by us since that wait began: what it reported may be about the socket before. */
+static bool may_be_stale(const struct suspect *suspect, const struct interest *interest)
+{
+	return interest != NULL && interest->attached != 0 &&
+	       (int)(interest->attached - suspect->moves) > 0;
+}
+
+/* On the number no race goes on. Whether the event is none for the program. */
+static bool explains_idle(const struct suspect *suspect)
+{
+	struct interest *interest = interests_of(suspect->set, suspect->fd);
+
+	if ((suspect->events & FAILED) == 0) {
+		/* It has connected, and that was all that we need to know it for. */
+		interests_forget(suspect->fd);
+		return false;
+	}
+	if (may_be_stale(suspect, interest)) {
+		interests_renew(interest);
+		return true;
+	}
+	if (interest != NULL) {
+		interest->reported = true;
+		interest->disarmed = (interest->events & EPOLLONESHOT) != 0;
+	}
+	return false;
+}
+
+/* The same while a race goes on, or did when this was asked. */
+static bool explains(const struct suspect *suspect, struct contest *contest)
+{
+	enum readiness readiness;
+
+	if (contest == NULL)
+		return explains_idle(suspect);
+	readiness = judge(contest, WAITERS_FDINFO);
+	if (readiness != READINESS_HIDDEN)
+		return explains_idle(suspect);
+	if ((suspect->events & FAILED) == 0)
+		return false;
+	if (is_between(contest)) {
+		/* Once: to be muted makes the sets report once more. */
+		if (!contest->hidden)
+			interests_mute(suspect->fd);
+		contest->hidden = true;
+		return true;
+	}
+	return may_be_stale(suspect, interests_of(suspect->set, suspect->fd));
+}
+
+/* More numbers of one set with the same data were never seen to fail at the same time. */
+#define SUSPECTS_MAX 8
+
+/* Whether the event is for the program. */
+static bool keeps(int set, const struct epoll_event *event, unsigned moves)
+{
+	struct suspect suspects[SUSPECTS_MAX];
+	struct interest *interest = NULL;
+	struct contest *contest = NULL;
+	unsigned count = 0;
+	bool explained = false;
+	struct quiet quiet;
+
+	contests_lock(&quiet);
+	while (count < SUSPECTS_MAX &&
+	       (interest = interests_find(set, event->data.u64, interest)) != NULL)
+		/* Of a number that was closed behind our back, another one's race is not to blame.
+		 */
+		if (own_is(interest->fd, interest->cookie))
+			suspects[count++] = (struct suspect){interest->set, interest->fd,
+			                                     (uint32_t)event->events, moves};
+	for (unsigned i = 0; i < count && !explained; i++) {
+		contest = contests_find(suspects[i].fd);
+		explained = explains(&suspects[i], contest);
+	}
+	if (contest != NULL)
+		report_and_unlock(contest, &quiet);
+	else
+		contests_unlock(&quiet);
+	return !explained;
+}
+
+int readiness_filter(int set, struct epoll_event *events, int count, unsigned moves)
+{
+	int kept = 0;
+
+	for (int i = 0; i < count; i++) {
+		/* The program's memory is only written where something goes. */
+		if (interests_may_know(events[i].data.u64) && contests_may_open() &&
+		    !keeps(set, &events[i], moves))
+			continue;
+		if (kept != i)
+			events[kept] = events[i];
+		kept++;
+	}
+	return kept;
+}
+
+uint64_t readiness_tend(void)
+{
+	uint64_t overslept_ns = agenda_overslept(), feeding_ns = needs_next_ns(), now_ns;
+	struct quiet quiet;
+
+	if ((overslept_ns == CLOCK_NEVER && feeding_ns == CLOCK_NEVER) || !contests_are_ours())
+		return CLOCK_NEVER;
+	now_ns = clock_now_ns();
+	if (overslept_ns <= now_ns || feeding_ns <= now_ns) {
+		contests_lock(&quiet);
+		needs_meet(now_ns);
+		if (overslept_ns <= now_ns)
+			agenda_run(now_ns, contest_tend);
+		contests_unlock(&quiet);
+		overslept_ns = agenda_overslept();
+		feeding_ns = needs_next_ns();
+	}
+	return overslept_ns < feeding_ns ? overslept_ns : feeding_ns;
+}
