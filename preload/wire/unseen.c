@@ -82,8 +82,9 @@ static void note(int set, int fd, uint64_t inode, const struct epoll_event *even
 
 	contests_lock(&quiet);
 	contest = contests_find(fd);
-	/* What was hidden from the set is not what the program asked it for. */
-	if (contest == NULL || !is_still(fd, inode) || !contest->unattended || contest->hidden ||
+	/* Where something was hidden, the set does not have what the program asked it for. */
+	if (contest == NULL || !is_still(fd, inode) || !contest->unattended ||
+	    (contest->hidden && interests_of(set, fd) != NULL) ||
 	    (contest->known & WAITERS_RECORD) != 0) {
 		contests_unlock(&quiet);
 		return;

@@ -168,7 +168,7 @@ static void probe(struct race *race)
 	 * Who asks the socket without having waited, or by recv() and send(), is told of the socket
 	 * that happens to be there.
 	 */
-	if (with_libhe && error != 0 && race_expected(race) == 0) {
+	if (with_libhe && error != 0 && error != race_expected(race)) {
 		race->adrift = true;
 		return;
 	}

@@ -64,6 +64,10 @@ int race_expected(const struct race *race)
 	bool waits = plan->mode != BLOCKING || plan->send_timeout_ms > 0 || plan->action == SIGNAL;
 	bool raw = waits && (plan->api == RAW_POLL || plan->api == RAW_EPOLL_WAIT);
 
+	/* What was disconnected may have been a socket for another address than the requested one.
+	 */
+	if (with_libhe && race->again && requested->kind != GOOD)
+		return EITHER;
 	if (requested->kind == GOOD || !any_may_win(race))
 		return names_error(requested);
 	/* A copy made before the call keeps the race away. */
