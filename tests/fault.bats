@@ -15,8 +15,9 @@ setup() {
 one_run() {
 	local function=$1 nth=$2 error=$3 host=$4 out status
 	local fired=$BATS_TEST_TMPDIR/fired.$function.$nth.$error.$host
+	# shellcheck disable=SC2086  # none or two words
 	out=$(timeout 20 env LD_PRELOAD="$LIBHE $PROGRAMS/fault.so" FAULT="$function:$nth:$error" \
-		FAULT_FILE="$fired" "$PROGRAMS/dial" -orp "$host" 7001 2>&1)
+		FAULT_FILE="$fired" "$PROGRAMS/dial" -orp $WAITS "$host" 7001 2>&1)
 	status=$?
 	[[ -e $fired ]] || touch "$BATS_TEST_TMPDIR/unfired.$function.$error.$host"
 	# A connect() that fails is the word of the kernel, and may be passed on.
@@ -33,7 +34,7 @@ fail_each() {
 	local function=$1 first=$2 error host from out
 	shift 2
 	PLAIN_DESCRIPTORS=$(loop "$PROGRAMS/dial" -p healthy 7001 | sed -n 's/^descriptors //p')
-	export PLAIN_DESCRIPTORS LIBHE PROGRAMS BATS_TEST_TMPDIR
+	export PLAIN_DESCRIPTORS LIBHE PROGRAMS BATS_TEST_TMPDIR WAITS=${WAITS:-}
 	for error; do
 		for host in black half; do
 			for ((from = first; ; from += 32)); do
@@ -87,4 +88,45 @@ fail_each() {
 
 @test "connect (pthread_create() of libhe fails) ends at the right peer" {
 	fail_each pthread_create 1 EAGAIN
+}
+
+@test "epoll_wait (a socket() of libhe fails) ends at the right peer" {
+	WAITS='-w epoll' fail_each socket 1 EMFILE
+}
+
+@test "poll (a connect() of libhe fails) ends at the right peer" {
+	WAITS='-w poll' fail_each connect 1 EPERM
+}
+
+@test "epoll_wait (a getsockopt() of libhe fails) ends at the right peer" {
+	WAITS='-w epoll' fail_each getsockopt 1 EPERM
+}
+
+@test "poll (a setsockopt() of libhe fails) ends at the right peer" {
+	WAITS='-w poll' fail_each setsockopt 3 EPERM
+}
+
+@test "epoll_wait (getsockname() of libhe fails) ends at the right peer" {
+	WAITS='-w epoll' fail_each getsockname 1 ENOBUFS
+}
+
+@test "poll (an fcntl() of libhe fails) ends at the right peer" {
+	WAITS='-w poll' fail_each fcntl 1 EMFILE
+}
+
+@test "epoll_wait (dup3() of libhe fails) ends at the right peer" {
+	WAITS='-w epoll' fail_each dup3 1 EBUSY
+}
+
+@test "epoll_wait (an epoll_ctl() of libhe fails) ends at the right peer" {
+	# The first is the program's own.
+	WAITS='-w epoll' fail_each epoll_ctl 2 ENOMEM
+}
+
+@test "poll (a ppoll() of libhe fails) ends at the right peer" {
+	WAITS='-w poll' fail_each ppoll 1 ENOMEM
+}
+
+@test "epoll_wait (pthread_create() of libhe fails) ends at the right peer" {
+	WAITS='-w epoll' fail_each pthread_create 1 EAGAIN
 }

@@ -107,6 +107,21 @@ start_of() {
 	races | grep -Eq "^libhe: dial\[[0-9]+\]: black port 7001: fd93::d1 at 0\.0 ms: given up after [0-9.]+ ms; 10\.93\.0\.10 at [0-9.]+ ms: connected after [0-9.]+ ms; winner 10\.93\.0\.10$"
 }
 
+# waiters HOW: how those were found who wait for the number, in the only line of the log.
+waiters() {
+	dial -- -w "$1" black 7001
+	[[ $(races | wc -l) -eq 1 ]]
+	races | sed -n 's/.*; winner 10\.93\.0\.10 (waiters: \(.*\))$/\1/p'
+}
+
+@test "connect (HE_LOG=race, non-blocking) tells how the waiters were found" {
+	[[ $(waiters poll) == poll ]]
+	rm "$BATS_TEST_TMPDIR/races"
+	[[ $(waiters epoll) == 'epoll record' ]]
+	rm "$BATS_TEST_TMPDIR/races"
+	[[ $(waiters unseen) == fdinfo ]]
+}
+
 @test "connect (HE_LOG=debug, bound to a port) tells why it was passed on" {
 	run loop timeout 20 "${PRELOADED[@]}" HE_LOG=debug "$PROGRAMS/promise_fd" bound_port_is_not_raced
 	[[ $status -eq 0 ]]

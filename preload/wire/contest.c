@@ -38,7 +38,7 @@ void contest_reveal(struct contest *contest)
 		return;
 	contest->hidden = false;
 	for (unsigned i = 0; i < contest->number_count; i++) {
-		interests_detach(contest->numbers[i].fd);
+		(void)interests_detach(contest->numbers[i].fd);
 		(void)interests_attach(contest->numbers[i].fd,
 		                       contest->attempts[contest->seat].cookie);
 	}
@@ -256,6 +256,16 @@ static bool take_win(struct contest *contest, unsigned winner, uint64_t now_ns)
 	return true;
 }
 
+/* The next attempt lacks nothing but that. */
+static bool needs_socket(const struct contest *contest)
+{
+	const struct race *race = &contest->race;
+
+	return contest->state == CONTEST_OPEN && race->next == race->ready &&
+	       race->ready < race->count && race->running < race->rules.max_in_flight &&
+	       !race->standing_down;
+}
+
 void contest_advance(struct contest *contest, uint64_t now_ns)
 {
 	/* Before options are mirrored. The kernel looked at it when the thread began to wait. */
@@ -276,6 +286,8 @@ void contest_advance(struct contest *contest, uint64_t now_ns)
 		case RACE_WAIT:
 			due_ns = clock_add_ns(now_ns, race_tick_ns(&contest->race.rules));
 			agenda_set(contest, move.until_ns < due_ns ? move.until_ns : due_ns);
+			if (needs_socket(contest))
+				needs_hasten(contest, race_next_start_ns(&contest->race));
 			return;
 		}
 	}
@@ -366,24 +378,21 @@ void contest_unattend(struct contest *contest)
 	contests_recount(contest);
 }
 
-static bool needs_socket(const struct contest *contest)
-{
-	return contest->state == CONTEST_OPEN && contest->race.next == contest->race.ready &&
-	       contest->race.ready < contest->race.count && !contest->race.standing_down;
-}
-
 void contest_feed(struct contest *contest, uint64_t now_ns)
 {
 	if (!needs_socket(contest))
 		return;
-	contest_prepare_next(contest);
-	contest_advance(contest, now_ns);
+	/* One for later; and as many as fail at once before it. */
+	do {
+		contest_prepare_next(contest);
+		contest_advance(contest, now_ns);
+	} while (needs_socket(contest) && race_next_start_ns(&contest->race) <= now_ns);
 }
 
 void contest_tend(struct contest *contest, uint64_t now_ns)
 {
 	contest_look(contest, now_ns);
-	while (needs_socket(contest) && race_next_start_ns(&contest->race) <= now_ns)
+	if (needs_socket(contest) && race_next_start_ns(&contest->race) <= now_ns)
 		contest_feed(contest, now_ns);
 }
 

@@ -214,7 +214,7 @@ struct contest *contests_find(int fd)
 	while ((number = contests_number(fd)) != NULL) {
 		struct contest *contest = number->contest;
 
-		if (own_is(fd, contest->attempts[contest->seat].cookie))
+		if (!own_is_gone(fd, contest->attempts[contest->seat].cookie))
 			return contest;
 		/* Closed by a raw system call, and perhaps somebody else's by now. */
 		if (contest->number_count > 1)

@@ -30,13 +30,16 @@ int graft_place(int fd, const struct attempt *seated, const struct attempt *next
 	flags = flags & FD_CLOEXEC ? O_CLOEXEC : 0;
 
 	/* The registrations are those of the socket that goes. */
-	interests_detach(fd);
-	r = libc_dup3(next->fd, fd, flags) < 0 ? -errno : interests_attach(fd, next->cookie);
-	if (r == 0)
-		return 0;
-	/* A set without memory for the new one has that of the old one, which it just gave back. */
-	interests_detach(fd);
-	(void)libc_dup3(seated->fd, fd, flags);
-	(void)interests_attach(fd, seated->cookie);
+	r = interests_detach(fd);
+	if (r == 0 && libc_dup3(next->fd, fd, flags) < 0)
+		r = -errno;
+	if (r == 0) {
+		r = interests_attach(fd, next->cookie);
+		/* A set without memory for it has that of the old one, which it just gave back. */
+		if (r < 0)
+			(void)libc_dup3(seated->fd, fd, flags);
+	}
+	if (r < 0)
+		interests_restore(fd, seated->cookie);
 	return r;
 }

@@ -230,20 +230,38 @@ unsigned interests_moves(void)
 	return atomic_load_explicit(&moves, memory_order_acquire);
 }
 
-void interests_detach(int fd)
+/* The set was closed, or is another one by now; but a muted exclusive one is out and to come back.
+ */
+static bool is_lost(const struct interest *interest, int error)
+{
+	return error == EBADF || error == EINVAL ||
+	       (error == ENOENT && (interest->events & EPOLLEXCLUSIVE) == 0);
+}
+
+int interests_detach(int fd)
+{
+	struct interest *interest = first_of_fd(fd), *next;
+
+	atomic_fetch_add_explicit(&moves, 1, memory_order_acq_rel);
+	for (; interest != NULL; interest = next) {
+		next = of_fd(fd, interest->next_of_fd);
+		if (libc_epoll_ctl(interest->set, EPOLL_CTL_DEL, fd, NULL) == 0)
+			continue;
+		if (is_lost(interest, errno))
+			drop(interest);
+		else if (errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
+void interests_restore(int fd, uint64_t cookie)
 {
 	struct interest *interest = first_of_fd(fd);
 
-	atomic_fetch_add_explicit(&moves, 1, memory_order_acq_rel);
-	while (interest != NULL) {
-		struct interest *next = of_fd(fd, interest->next_of_fd);
-
-		/* The set was closed, or is another one by now; a muted exclusive one is out. */
-		if (libc_epoll_ctl(interest->set, EPOLL_CTL_DEL, fd, NULL) < 0 &&
-		    (interest->events & EPOLLEXCLUSIVE) == 0)
-			drop(interest);
-		interest = next;
-	}
+	for (; interest != NULL; interest = of_fd(fd, interest->next_of_fd))
+		(void)libc_epoll_ctl(interest->set, EPOLL_CTL_DEL, fd, NULL);
+	(void)interests_attach(fd, cookie);
 }
 
 /* Puts it in, as the program wants it. Returns 0 or -errno. */

@@ -78,9 +78,11 @@ void interests_forget(int fd);
 
 /*
  * Takes the number out of all its sets, before another socket takes its place, and counts that as a
- * move: whoever sees anything of what follows finds the count changed.
+ * move: whoever sees anything of what follows finds the count changed. A set that is not what it
+ * was is forgotten. Returns 0, or -errno of a set that refused: then some may have it and some may
+ * not.
  */
-void interests_detach(int fd);
+int interests_detach(int fd);
 
 /* Counts moves. One load; without the lock. */
 unsigned interests_moves(void);
@@ -90,6 +92,9 @@ unsigned interests_moves(void);
  * that refused: then some may have it and some may not.
  */
 int interests_attach(int fd, uint64_t cookie);
+
+/* After one of the two has failed: all sets have the number, with the socket that it has now. */
+void interests_restore(int fd, uint64_t cookie);
 
 /*
  * The number's readiness at this moment is nobody's business, until it is attached again: no set

@@ -20,22 +20,41 @@ uint64_t needs_next_ns(void)
 	return atomic_load_explicit(&next_ns, memory_order_relaxed);
 }
 
+/* Behind `before`; NULL: first of all. */
+static void insert(struct contest *contest, struct contest *before)
+{
+	struct contest *after = before != NULL ? before->next_needy : first;
+
+	contest->is_needy = true;
+	contest->previous_needy = before;
+	contest->next_needy = after;
+	*(before != NULL ? &before->next_needy : &first) = contest;
+	*(after != NULL ? &after->previous_needy : &last) = contest;
+	note_next();
+}
+
 void needs_enter(struct contest *contest, uint64_t now_ns)
 {
 	if (contest->is_needy || !contest->unattended || contest->state != CONTEST_OPEN ||
 	    contest->race.ready == contest->race.count || contest->race.standing_down)
 		return;
-	/* The same for all, so that the list is in order. */
+	/* The same for all, so that the place is at the end. */
 	contest->need_ns = clock_add_ns(now_ns, race_tick_ns(&contest->race.rules) / 2);
-	contest->is_needy = true;
-	contest->next_needy = NULL;
-	contest->previous_needy = last;
-	if (last != NULL)
-		last->next_needy = contest;
-	else
-		first = contest;
-	last = contest;
-	note_next();
+	insert(contest, last);
+}
+
+void needs_hasten(struct contest *contest, uint64_t at_ns)
+{
+	struct contest *before = NULL;
+
+	if (!contest->is_needy || contest->need_ns <= at_ns)
+		return;
+	needs_leave(contest);
+	/* Few are as urgent as this one. */
+	for (struct contest *at = first; at != NULL && at->need_ns <= at_ns; at = at->next_needy)
+		before = at;
+	contest->need_ns = at_ns;
+	insert(contest, before);
 }
 
 void needs_leave(struct contest *contest)
@@ -60,9 +79,9 @@ void needs_meet(uint64_t now_ns)
 		struct contest *contest = first;
 
 		needs_leave(contest);
-		contest_feed(contest, now_ns);
 		/* The reactor may use it up while the program sleeps: it is to look again. */
 		needs_enter(contest, now_ns);
+		contest_feed(contest, now_ns);
 	}
 }
 

@@ -13,6 +13,9 @@
 void needs_enter(struct contest *contest, uint64_t now_ns);
 void needs_leave(struct contest *contest);
 
+/* It needs one at that time already, because its newest attempt has failed. */
+void needs_hasten(struct contest *contest, uint64_t at_ns);
+
 /* When the first of them is to be seen to; CLOCK_NEVER: none. One load; without the lock. */
 uint64_t needs_next_ns(void);
 

@@ -232,6 +232,10 @@ int number_control(int set, int operation, int fd, struct epoll_event *event)
 	if (!number_hold(fd, &quiet))
 		return control_idle(set, operation, fd, event);
 	contest = contests_find(fd);
+	if (contest == NULL) {
+		number_release(&quiet);
+		return control_idle(set, operation, fd, event);
+	}
 	r = libc_epoll_ctl(set, operation, fd, event);
 	/* What we took out to mute it, the program may take out as well. */
 	if (r < 0 && errno == ENOENT && operation == EPOLL_CTL_DEL && contest->hidden &&

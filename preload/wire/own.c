@@ -145,3 +145,11 @@ bool own_is(int fd, uint64_t cookie)
 
 	return own_cookie(fd, &now) == 0 && now == cookie;
 }
+
+bool own_is_gone(int fd, uint64_t cookie)
+{
+	uint64_t now = 0;
+	int r = own_cookie(fd, &now);
+
+	return r == 0 ? now != cookie : r == -EBADF || r == -ENOTSOCK;
+}

@@ -67,7 +67,10 @@ enum own_progress {
 /* Returns 0 or -errno. */
 int own_progress(int fd, enum own_progress *ret_progress);
 
-/* True when the descriptor still is that socket. */
+/* True when the descriptor surely is that socket still. */
 bool own_is(int fd, uint64_t cookie);
+
+/* True when it surely is not any more. */
+bool own_is_gone(int fd, uint64_t cookie);
 
 #endif

@@ -22,7 +22,7 @@ bool seat_keep_numbers(struct contest *contest)
 	uint64_t cookie = contest->attempts[contest->seat].cookie;
 
 	for (unsigned i = contest->number_count; i-- > 0;)
-		if (!own_is(contest->numbers[i].fd, cookie))
+		if (own_is_gone(contest->numbers[i].fd, cookie))
 			contests_drop_number(contest, i);
 	return contest->number_count > 0;
 }

@@ -1,6 +1,6 @@
 /*
- * What an old program does: resolves a name, tries its addresses in turn with blocking sockets,
- * and tells what came of it. One line per connect():
+ * What an old program does: resolves a name, tries its addresses in turn, and tells what came of
+ * it. One line per connect():
  *
  *     <requested> -> <peer or error> fd=<number> errno=<errno after the call> ms=<whole
  * milliseconds>
@@ -13,6 +13,8 @@
  *       -r         read a line from the peer and print it after the result
  *       -p         print the descriptor table's size at the end
  *       -o         set TCP_NODELAY and SO_KEEPALIVE first
+ *       -w HOW     non-blocking sockets, waited for by poll, epoll, or unseen: by epoll_wait(), and
+ *                  registered with a raw system call
  *
  * Ends with status 0 when the last connection was made.
  */
@@ -23,15 +25,19 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 static bool first_only, keep, read_line, always, options;
+static const char *waits; /* NULL: sockets block */
 static int protocol = 0;
 
 static void print_name(const struct sockaddr *sa)
@@ -58,9 +64,35 @@ static void print_greeting(int fd)
 {
 	char c;
 
+	struct pollfd watch = {.fd = fd, .events = POLLIN};
+
 	printf(" ");
-	while (read(fd, &c, 1) == 1 && c != '\n')
+	while (poll(&watch, 1, -1) == 1 && read(fd, &c, 1) == 1 && c != '\n')
 		putchar(c);
+}
+
+/* Returns when a pending connection has come to its end. */
+static void wait_for_end(int fd)
+{
+	struct pollfd watch = {.fd = fd, .events = POLLOUT};
+	struct epoll_event event = {.events = EPOLLOUT};
+	int set, r;
+
+	if (strcmp(waits, "poll") == 0) {
+		r = poll(&watch, 1, -1);
+	} else {
+		set = epoll_create1(EPOLL_CLOEXEC);
+		if (strcmp(waits, "unseen") == 0)
+			r = (int)syscall(SYS_epoll_ctl, set, EPOLL_CTL_ADD, fd, &event);
+		else
+			r = epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
+		if (r < 0)
+			err(1, "epoll");
+		r = epoll_wait(set, &event, 1, -1);
+		close(set);
+	}
+	if (r != 1)
+		err(1, "%s", waits);
 }
 
 /* Returns whether the connection was made. */
@@ -68,7 +100,7 @@ static bool try_address(const struct sockaddr *sa, socklen_t len)
 {
 	struct sockaddr_storage peer;
 	socklen_t peer_len = sizeof(peer);
-	int fd = socket(sa->sa_family, SOCK_STREAM, protocol);
+	int fd = socket(sa->sa_family, SOCK_STREAM | (waits != NULL ? SOCK_NONBLOCK : 0), protocol);
 	long start = now_ms();
 	int r;
 
@@ -79,11 +111,16 @@ static bool try_address(const struct sockaddr *sa, socklen_t len)
 		err(1, "setsockopt");
 	errno = 0;
 	r = connect(fd, sa, len);
+	if (r < 0 && errno == EINPROGRESS && waits != NULL) {
+		wait_for_end(fd);
+		r = getpeername(fd, (struct sockaddr *)&peer, &peer_len);
+	}
 	int error = errno;
 	long took = now_ms() - start;
 
 	print_name(sa);
 	printf(" -> ");
+	peer_len = sizeof(peer);
 	if (r == 0 && getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0)
 		print_name((struct sockaddr *)&peer);
 	else
@@ -158,7 +195,7 @@ int main(int argc, char **argv)
 	int family = AF_UNSPEC, rounds = 1, opt;
 	bool print_table = false, hosts = false, hosts2 = false, made = false;
 
-	while ((opt = getopt(argc, argv, "46fkhHmarpon:")) != -1) {
+	while ((opt = getopt(argc, argv, "46fkhHmarpon:w:")) != -1) {
 		switch (opt) {
 		case '4': family = AF_INET; break;
 		case '6': family = AF_INET6; break;
@@ -171,6 +208,7 @@ int main(int argc, char **argv)
 		case 'r': read_line = true; break;
 		case 'p': print_table = true; break;
 		case 'o': options = true; break;
+		case 'w': waits = optarg; break;
 		case 'n': rounds = atoi(optarg); break;
 		default: return 2;
 		}

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -122,6 +123,11 @@ int fcntl(int fd, int command, ...)
 int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
 	return FAILS(ppoll) ? -1 : (NEXT(ppoll))(fds, count, timeout, mask);
+}
+
+int epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+{
+	return FAILS(epoll_ctl) ? -1 : (NEXT(epoll_ctl))(set, operation, fd, event);
 }
 
 int getrlimit(__rlimit_resource_t resource, struct rlimit *limit)
