@@ -5,9 +5,9 @@
 #include "base/note.h"
 #include "wire/agenda.h"
 #include "wire/contests.h"
-#include "wire/needs.h"
 #include "wire/errors.h"
 #include "wire/interests.h"
+#include "wire/needs.h"
 #include "wire/places.h"
 #include "wire/seat.h"
 #include "wire/watch.h"
@@ -52,7 +52,7 @@ static void settle(struct contest *contest, enum contest_outcome outcome, uint64
 	contest_reveal(contest);
 	contest_close_sockets(contest);
 	while (contest->number_count > 0) {
-		/* What was reported before it moved may still be on its way: wire/number. */
+		/* What was reported before it moved may still be on its way: wire/readiness. */
 		if (!moved)
 			interests_forget(contest->numbers[0].fd);
 		contests_drop_number(contest, 0);
@@ -84,6 +84,7 @@ void contest_forget(struct contest *contest)
 	if (contest->log_fd != NOTE_STDERR)
 		(void)libc_close(contest->log_fd);
 	contest->log_fd = NOTE_STDERR;
+	contest->state = CONTEST_FREE;
 	contest->is_needy = contest->is_blind = false;
 	contest->race.count = 0;
 	contest->generation++;

@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/libc.h"
 #include "wire/contests.h"
-#include "wire/needs.h"
 #include "wire/dial.h"
+#include "wire/needs.h"
 #include "wire/report.h"
 #include "wire/unseen.h"
 

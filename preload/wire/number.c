@@ -2,17 +2,12 @@
 
 #include "base/clock.h"
 #include "base/libc.h"
-#include "wire/agenda.h"
 #include "wire/contests.h"
-#include "wire/needs.h"
-#include "wire/errors.h"
 #include "wire/interests.h"
 #include "wire/places.h"
 #include "wire/report.h"
-#include "wire/seat.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stddef.h>
 
 bool number_races(int fd)

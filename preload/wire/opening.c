@@ -6,8 +6,8 @@
 #include "wire/agenda.h"
 #include "wire/contest.h"
 #include "wire/contests.h"
-#include "wire/needs.h"
 #include "wire/interests.h"
+#include "wire/needs.h"
 #include "wire/reactor.h"
 
 #include <errno.h>

@@ -164,10 +164,13 @@ static void check_time(const struct race *race)
 {
 	int took_ms = (int)((now_ns() - race->started_ns) / 1000000);
 	int attempts = with_libhe ? (int)race->name->count - 1 : 0;
-	int bound_ms = attempts * attempt_delay_ms + 2000 + race->plan.delay_ms + lateness_ms();
+	int bound_ms = attempts * attempt_delay_ms + 2500 + race->plan.delay_ms + lateness_ms();
 
 	if (race_expected(race) != 0)
 		bound_ms += 3200;
+	/* There is no timeout by which a healthy one could be found again: a busy machine has time. */
+	if (race->name->at[race->plan.requested].kind == GOOD)
+		bound_ms += 8000;
 	if (took_ms > bound_ms)
 		FAIL("took %d ms, and should have taken %d at most", took_ms, bound_ms);
 }
