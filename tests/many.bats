@@ -36,6 +36,10 @@ load loop
 	promise promise_many without_threads_it_is_native passes
 }
 
+@test "connect (RLIMIT_NPROC refuses threads) is the real one" {
+	promise promise_many without_processes_it_is_native passes
+}
+
 @test "connect (no descriptor left) is the real one" {
 	promise promise_many without_descriptors_it_is_native passes
 }

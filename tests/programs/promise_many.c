@@ -156,6 +156,47 @@ static void expect_native(void)
 	CHECK(connect_to(fd, names.at[0]) == 0 && peer_is(fd, "fd93::10"));
 }
 
+/* Connects without blocking, and waits for the end. Returns the error, 0 when there is a peer. */
+static int end_of(const char *host, int wait_ms)
+{
+	struct names names = resolve(host);
+	int fd = socket(names.at[0]->ai_family, SOCK_STREAM | SOCK_NONBLOCK, 0), error;
+	struct pollfd watch = {.fd = fd, .events = POLLOUT};
+
+	CHECK(fd >= 0 && connect_to(fd, names.at[0]) < 0 && errno == EINPROGRESS);
+	if (poll(&watch, 1, wait_ms) == 0) {
+		CHECK(connect_to(fd, names.at[0]) < 0 && errno == EALREADY);
+		close(fd);
+		return EALREADY;
+	}
+	error = option_of(fd, SOL_SOCKET, SO_ERROR);
+	CHECK((error == 0) == (watch.revents == POLLOUT) && (error == 0) == !peer_is(fd, ""));
+	close(fd);
+	return error;
+}
+
+static void expect_native_waits(void)
+{
+	int before = descriptors();
+
+	CHECK(end_of("healthy", 2000) == 0);
+	CHECK(end_of("refused", 2000) == ECONNREFUSED);
+	CHECK(end_of("black", 600) == EALREADY);
+	CHECK(descriptors() == before);
+}
+
+/* To a user who may have no more processes, threads included. */
+static void without_processes_it_is_native(void)
+{
+	struct rlimit none = {0, 0};
+
+	resolve("black");
+	if (setrlimit(RLIMIT_NPROC, &none) < 0 || setresuid(65534, 65534, 65534) < 0)
+		skip("needs a root who may become nobody");
+	expect_native();
+	expect_native_waits();
+}
+
 static void without_threads_it_is_native(void)
 {
 	/* seccomp: clone and clone3 fail with EPERM, as in a strict sandbox. */
@@ -172,6 +213,7 @@ static void without_threads_it_is_native(void)
 	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
 	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 	expect_native();
+	expect_native_waits();
 }
 
 static void without_descriptors_it_is_native(void)
@@ -210,15 +252,11 @@ static void few_descriptors_race_few(void)
 	}
 
 static const struct promise promises[] = {
-    CASE(threads_race_at_once),
-    CASE(ten_thousand_leave_nothing),
-    CASE(thousand_losers_leave_nothing),
-    CASE(own_race_is_left_alone),
-    CASE(pool_of_threads_races),
-    CASE(several_names_share_only_what_is_common),
-    CASE(literal_address_is_not_raced),
-    CASE(without_threads_it_is_native),
-    CASE(without_descriptors_it_is_native),
+    CASE(threads_race_at_once),           CASE(ten_thousand_leave_nothing),
+    CASE(thousand_losers_leave_nothing),  CASE(own_race_is_left_alone),
+    CASE(pool_of_threads_races),          CASE(several_names_share_only_what_is_common),
+    CASE(literal_address_is_not_raced),   CASE(without_threads_it_is_native),
+    CASE(without_processes_it_is_native), CASE(without_descriptors_it_is_native),
     CASE(few_descriptors_race_few),
 };
 
