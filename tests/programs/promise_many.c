@@ -99,7 +99,9 @@ static void own_race_is_left_alone(void)
 
 	other_names = names;
 	other_result = -1;
-	thread = later(100, connect_to_sibling, &flags);
+	/* As soon as a race of a program's own may begin its second attempt, and before ours does.
+	 */
+	thread = later(170, connect_to_sibling, &flags);
 	/* The first one starts no other attempt any more and ends as the kernel ends it. */
 	CHECK(connect_to(fd, names.at[0]) < 0 && errno == ETIMEDOUT);
 	CHECK(pthread_join(thread, NULL) == 0 && other_result == 0);

@@ -180,7 +180,8 @@ static void reconcile(struct plan *plan)
 		plan->action = NOTHING;
 	if (raw && !act_ends_it(plan->action))
 		plan->action = NOTHING;
-	/* Once it is seen how a number is waited for, others that wait unseen are not looked for. */
+	/* Once it is seen how a number is waited for, others that wait unseen are not looked for.
+	 */
 	if (plan->set == RAW_ADDED && plan->action == SECOND_WAITER)
 		plan->action = NOTHING;
 	if (plan->action == SIGNAL || plan->action == SIGNAL_RESTART ||
