@@ -66,11 +66,16 @@ static void settle(struct contest *contest, enum contest_outcome outcome, uint64
 		contest_free(contest);
 }
 
-void contest_free(struct contest *contest)
+static void close_log(struct contest *contest)
 {
 	if (contest->log_fd != NOTE_STDERR)
 		(void)libc_close(contest->log_fd);
 	contest->log_fd = NOTE_STDERR;
+}
+
+void contest_free(struct contest *contest)
+{
+	close_log(contest);
 	/* Whoever still believes in it, as a child's thread may, sees that it is another one's. */
 	contest->generation++;
 	places_put_back(contest);
@@ -81,9 +86,7 @@ void contest_forget(struct contest *contest)
 	/* In whatever state: sockets are made before it is open. */
 	for (unsigned i = 0; i < contest->race.count; i++)
 		attempt_close(&contest->attempts[i]);
-	if (contest->log_fd != NOTE_STDERR)
-		(void)libc_close(contest->log_fd);
-	contest->log_fd = NOTE_STDERR;
+	close_log(contest);
 	contest->state = CONTEST_FREE;
 	contest->is_needy = contest->is_blind = false;
 	contest->race.count = 0;

@@ -225,6 +225,17 @@ struct contest *contests_find(int fd)
 	return NULL;
 }
 
+struct contest *contests_lock_on(int fd, struct quiet *ret_quiet)
+{
+	struct contest *contest;
+
+	contests_lock(ret_quiet);
+	contest = contests_find(fd);
+	if (contest == NULL)
+		contests_unlock(ret_quiet);
+	return contest;
+}
+
 struct contest_number *contests_in_range(unsigned first, unsigned last, uint32_t *place)
 {
 	for (; *place < places_used(); ++*place) {
@@ -241,23 +252,15 @@ struct contest_number *contests_in_range(unsigned first, unsigned last, uint32_t
 	return NULL;
 }
 
-/* A change of `counted` to what it should be, in the counter. */
-static void count_as(bool *counted, bool should, atomic_uint *counter)
-{
-	if (*counted == should)
-		return;
-	*counted = should;
-	atomic_fetch_add_explicit(counter, should ? 1u : -1u, memory_order_relaxed);
-}
-
 void contests_recount(struct contest *contest)
 {
-	bool open = contest->state == CONTEST_OPEN;
+	bool is_blind = contest->state == CONTEST_OPEN && contest->unattended &&
+	                (contest->known & (WAITERS_POLL | WAITERS_RECORD)) == 0;
 
-	count_as(&contest->is_blind,
-	         open && contest->unattended &&
-	             (contest->known & (WAITERS_POLL | WAITERS_RECORD)) == 0,
-	         &blind_count);
+	if (contest->is_blind == is_blind)
+		return;
+	contest->is_blind = is_blind;
+	atomic_fetch_add_explicit(&blind_count, is_blind ? 1u : -1u, memory_order_relaxed);
 }
 
 static struct contest **requests_for(const struct addr *addr, uint16_t port)

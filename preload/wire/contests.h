@@ -110,6 +110,12 @@ enum contests_beside contests_look_beside(const struct own *own, const struct ad
 void contests_stand_down(const struct addr *addrs, size_t count, size_t requested, uint16_t port);
 
 /*
+ * Takes the lock and finds the contest on `fd`; NULL: there is none, and the lock is not held.
+ * Without the lock.
+ */
+struct contest *contests_lock_on(int fd, struct quiet *ret_quiet);
+
+/*
  * The next number from `first` to `last` of an open contest, from `*place` on, which is 0 at first;
  * NULL: no more.
  */

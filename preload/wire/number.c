@@ -22,13 +22,7 @@ bool number_matters(int fd)
 
 bool number_hold(int fd, struct quiet *ret_quiet)
 {
-	if (!number_races(fd))
-		return false;
-	contests_lock(ret_quiet);
-	if (contests_find(fd) != NULL)
-		return true;
-	contests_unlock(ret_quiet);
-	return false;
+	return number_races(fd) && contests_lock_on(fd, ret_quiet) != NULL;
 }
 
 bool number_hold_all(struct quiet *ret_quiet)
@@ -171,14 +165,8 @@ void number_stand_down(int fd)
 	struct quiet quiet;
 	struct contest *contest;
 
-	if (!number_races(fd))
+	if (!number_races(fd) || (contest = contests_lock_on(fd, &quiet)) == NULL)
 		return;
-	contests_lock(&quiet);
-	contest = contests_find(fd);
-	if (contest == NULL) {
-		contests_unlock(&quiet);
-		return;
-	}
 	contest_leave(contest, clock_now_ns());
 	report_and_unlock(contest, &quiet);
 }
@@ -224,13 +212,8 @@ int number_control(int set, int operation, int fd, struct epoll_event *event)
 	struct contest *contest;
 	int r;
 
-	if (!number_hold(fd, &quiet))
+	if (!number_races(fd) || (contest = contests_lock_on(fd, &quiet)) == NULL)
 		return control_idle(set, operation, fd, event);
-	contest = contests_find(fd);
-	if (contest == NULL) {
-		number_release(&quiet);
-		return control_idle(set, operation, fd, event);
-	}
 	r = libc_epoll_ctl(set, operation, fd, event);
 	/* What we took out to mute it, the program may take out as well. */
 	if (r < 0 && errno == ENOENT && operation == EPOLL_CTL_DEL && contest->hidden &&

@@ -74,12 +74,9 @@ uint64_t readiness_wait(int fd)
 	struct contest *contest;
 	struct quiet quiet;
 
-	contests_lock(&quiet);
-	contest = contests_find(fd);
-	if (contest == NULL) {
-		contests_unlock(&quiet);
+	contest = contests_lock_on(fd, &quiet);
+	if (contest == NULL)
 		return 0;
-	}
 	/* What was held back for not knowing it is done now. */
 	if ((contest->known & WAITERS_POLL) == 0 || !contest->unattended) {
 		learn(contest, WAITERS_POLL);
@@ -111,12 +108,9 @@ enum readiness readiness_judge(int fd)
 	struct contest *contest;
 	enum readiness readiness;
 
-	contests_lock(&quiet);
-	contest = contests_find(fd);
-	if (contest == NULL) {
-		contests_unlock(&quiet);
+	contest = contests_lock_on(fd, &quiet);
+	if (contest == NULL)
 		return READINESS_TRUE;
-	}
 	readiness = judge(contest, WAITERS_POLL);
 	report_and_unlock(contest, &quiet);
 	return readiness;
@@ -128,12 +122,9 @@ bool readiness_hides_error(int fd)
 	struct contest *contest;
 	bool hides = false;
 
-	contests_lock(&quiet);
-	contest = contests_find(fd);
-	if (contest == NULL) {
-		contests_unlock(&quiet);
+	contest = contests_lock_on(fd, &quiet);
+	if (contest == NULL)
 		return false;
-	}
 	needs_meet(clock_now_ns());
 	/*
 	 * Who asks again and again is told when there is something to tell. Who asks for the first
