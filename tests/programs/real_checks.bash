@@ -365,7 +365,10 @@ check_all_dead() {
 
 	cp "$BATS_FILE_TMPDIR/dead/$preloaded.log" "$BATS_TEST_TMPDIR/races"
 	assert_loaded "$comm"
-	races | grep -q "^libhe: $comm\[[0-9]*\]: dead$preloaded.test port .* no winner"
+	if ! races | grep -q "^libhe: $comm\[[0-9]*\]: dead$preloaded.test port .* no winner"; then
+		printf 'no race without a winner was logged; the log holds:\n%s\n' "$(races)" >&2
+		return 1
+	fi
 	# Once each, although the program walks its list.
 	for address in "fd92::dead:$preloaded:"{1,2} 10.92.0.$((100 + 2 * preloaded)) 10.92.0.$((101 + 2 * preloaded)); do
 		[[ $(awk -v to="$address" '$2 == to && $4 == ""' "$LAB_DIR/syns" | wc -l) == 1 ]]
