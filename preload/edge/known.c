@@ -101,7 +101,7 @@ static void put_in_order(const struct answer *answer, struct contest_request *re
 	uint16_t families[ANSWER_ADDRS_MAX];
 	size_t order[ANSWER_ADDRS_MAX];
 
-	_Static_assert(ANSWER_ADDRS_MAX <= RACE_ATTEMPTS_MAX, "an answer fits into a race");
+	_Static_assert(ANSWER_ADDRS_MAX <= CONTEST_ATTEMPTS_MAX, "an answer fits into a race");
 	for (size_t i = 0; i < answer->count; i++)
 		families[i] = answer->addrs[i].family;
 	order_addresses(families, answer->count, answer->requested, settings->first_family_count,

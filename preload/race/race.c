@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <string.h>
 
-void race_begin(struct race *race, const struct race_rules *rules, unsigned count, uint64_t now_ns)
+void race_begin(struct race *race, const struct race_rules *rules, struct race_attempt *attempts,
+                unsigned count, uint64_t now_ns)
 {
 	memset(race, 0, sizeof(*race));
+	memset(attempts, 0, count * sizeof(*attempts));
 	race->rules = *rules;
+	race->attempts = attempts;
 	race->count = count;
 	race->ready = count;
 	race->deadline_ns =
@@ -44,6 +47,8 @@ uint64_t race_next_start_ns(const struct race *race)
 	newest = &race->attempts[race->next - 1];
 	if (newest->state != RACE_FAILED)
 		return clock_add_ns(newest->started_ns, race->rules.attempt_delay_ns);
+	if (race->rules.attempt_delay_ns == CLOCK_NEVER)
+		return 0;
 
 	for (unsigned i = race->next; i-- > 0;) {
 		const struct race_attempt *attempt = &race->attempts[i];
@@ -57,6 +62,15 @@ uint64_t race_next_start_ns(const struct race *race)
 	return paced_ns;
 }
 
+/* The attempt whose error is that of the race: see skips_forfeited. */
+static const struct race_attempt *teller(const struct race *race)
+{
+	for (unsigned i = 0; race->rules.skips_forfeited && i < race->next; i++)
+		if (!race->attempts[i].forfeited)
+			return &race->attempts[i];
+	return &race->attempts[0];
+}
+
 enum race_step race_next(struct race *race, uint64_t now_ns, struct race_move *ret_move)
 {
 	uint64_t start_ns;
@@ -68,12 +82,13 @@ enum race_step race_next(struct race *race, uint64_t now_ns, struct race_move *r
 		}
 	}
 	if (now_ns >= race->deadline_ns) {
-		ret_move->error =
-		    race->attempts[0].state == RACE_FAILED ? race->attempts[0].error : ETIMEDOUT;
+		const struct race_attempt *told = teller(race);
+
+		ret_move->error = told->state == RACE_FAILED ? told->error : ETIMEDOUT;
 		return RACE_LOST;
 	}
 	if (race->running == 0 && !has_more(race)) {
-		ret_move->error = race->attempts[0].error;
+		ret_move->error = teller(race)->error;
 		return RACE_LOST;
 	}
 	if (!has_more(race) || race->next >= race->ready ||

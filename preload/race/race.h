@@ -3,7 +3,7 @@
  * won, which error it was when all lost. A state machine: no sockets, no clock, no malloc; the
  * time is an argument. Whoever drives it starts what it says and reports what became of that.
  *
- *     race_begin(&race, &rules, count, now);
+ *     race_begin(&race, &rules, attempts, count, now);
  *     for (;;)
  *         switch (race_next(&race, now, &move)) {
  *         case RACE_START: start attempt move.attempt; race_report() its end, now or later
@@ -13,7 +13,7 @@
  *         }
  *
  * Attempts are numbered in the order they are to be started; attempt 0 is the requested address.
- * A struct race is plain memory of its owner, who serialises the calls.
+ * A struct race and its attempts are plain memory of their owner, who serialises the calls.
  * Safe in: threads (one race, one thread at a time), signal handlers, fork, cancellation.
  */
 #ifndef RACE_RACE_H
@@ -23,16 +23,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* As many as an answer has addresses. */
-#define RACE_ATTEMPTS_MAX 32
-
 /* RFC 8305 section 5: attempts MUST NOT start within 10 ms of each other. */
 #define RACE_PACE_NS UINT64_C(10000000)
 
 struct race_rules {
-	uint64_t attempt_delay_ns; /* Connection Attempt Delay, RFC 8305 section 5 */
-	uint64_t timeout_ns;       /* of the whole race; 0: none */
-	unsigned max_in_flight;    /* at least 1 */
+	/*
+	 * Connection Attempt Delay, RFC 8305 section 5. CLOCK_NEVER: one attempt after another,
+	 * which is no race, and needs no pace.
+	 */
+	uint64_t attempt_delay_ns;
+	uint64_t timeout_ns;    /* of the whole race; 0: none */
+	unsigned max_in_flight; /* at least 1 */
+	/* The error of an attempt that could not be used is told only when there is no other. */
+	bool skips_forfeited;
 };
 
 enum race_state { RACE_IDLE, RACE_RUNNING, RACE_CONNECTED, RACE_FAILED };
@@ -63,7 +66,7 @@ struct race {
 	unsigned count, next, running;
 	unsigned ready; /* only the first so many attempts may be started yet */
 	bool standing_down;
-	struct race_attempt attempts[RACE_ATTEMPTS_MAX];
+	struct race_attempt *attempts; /* of the owner; `count` of them */
 };
 
 enum race_step { RACE_START, RACE_WAIT, RACE_WON, RACE_LOST };
@@ -71,15 +74,21 @@ enum race_step { RACE_START, RACE_WAIT, RACE_WON, RACE_LOST };
 struct race_move {
 	unsigned attempt;  /* RACE_START, RACE_WON */
 	uint64_t until_ns; /* RACE_WAIT; CLOCK_NEVER: until an attempt ends */
-	int error;         /* RACE_LOST: errno value of attempt 0; ETIMEDOUT if it still ran then */
+	/*
+	 * RACE_LOST: errno value of attempt 0, or as `skips_forfeited` has it; ETIMEDOUT if that
+	 * one still ran.
+	 */
+	int error;
 };
 
 /*
- * Begins a race of `count` (1 to RACE_ATTEMPTS_MAX) attempts. `race` needs no earlier state;
- * `rules` is copied. The caller may then set `unpaced` of attempts, and lower `ready`, which is
- * `count` at first: a race that has attempts which are not ready is not lost, it waits.
+ * Begins a race of `count` (at least 1) attempts. `race` and `attempts` need no earlier state;
+ * `rules` is copied, `attempts` has to last as long as the race. The caller may then set `unpaced`
+ * of attempts, and lower `ready`, which is `count` at first: a race that has attempts which are not
+ * ready is not lost, it waits.
  */
-void race_begin(struct race *race, const struct race_rules *rules, unsigned count, uint64_t now_ns);
+void race_begin(struct race *race, const struct race_rules *rules, struct race_attempt *attempts,
+                unsigned count, uint64_t now_ns);
 
 /* When the next attempt may start, if there is one that is ready; 0: at once. */
 uint64_t race_next_start_ns(const struct race *race);

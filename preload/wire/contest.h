@@ -22,6 +22,9 @@
 #include <pthread.h>
 #include <sys/time.h>
 
+/* As many as an answer has addresses, which is more than is ever tried. */
+#define CONTEST_ATTEMPTS_MAX 32
+
 /* An answer's name, for the log. */
 #define CONTEST_NAME_MAX 256
 
@@ -98,7 +101,8 @@ struct contest {
 	bool told;
 	char name[CONTEST_NAME_MAX];
 	struct race race;
-	struct attempt attempts[RACE_ATTEMPTS_MAX];
+	struct race_attempt race_attempts[CONTEST_ATTEMPTS_MAX];
+	struct attempt attempts[CONTEST_ATTEMPTS_MAX];
 };
 
 struct contest_request {
@@ -109,9 +113,9 @@ struct contest_request {
 	bool (*has_copy)(const struct own *own);
 	struct race_rules rules;
 	const char *name;
-	unsigned count; /* 2 to RACE_ATTEMPTS_MAX */
+	unsigned count; /* 2 to CONTEST_ATTEMPTS_MAX */
 	struct addr
-	    addrs[RACE_ATTEMPTS_MAX]; /* in the order to be tried, the requested one first */
+	    addrs[CONTEST_ATTEMPTS_MAX]; /* in the order to be tried, the requested one first */
 };
 
 /*

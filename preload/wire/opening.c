@@ -33,7 +33,7 @@ static void fill(struct contest *contest, const struct contest_request *request,
 	contest->log_fd = NOTE_STDERR;
 	memset(contest->name, 0, sizeof(contest->name));
 	strncpy(contest->name, request->name, sizeof(contest->name) - 1);
-	race_begin(&contest->race, &request->rules, request->count, now_ns);
+	race_begin(&contest->race, &request->rules, contest->race_attempts, request->count, now_ns);
 	for (unsigned i = 0; i < request->count; i++) {
 		contest->attempts[i] =
 		    (struct attempt){.addr = request->addrs[i],

@@ -8,17 +8,22 @@
 
 #define MS CLOCK_NS_PER_MS
 
+/* As many as the longest answer has; the race itself has no bound. */
+#define ATTEMPTS_MAX 32
+
 /* Any moment will do; not 0, so that times since the begin and moments do not look alike. */
 #define BEGIN (UINT64_C(1000) * CLOCK_NS_PER_S)
 
 static const struct race_rules usual = {.attempt_delay_ns = 250 * MS, .max_in_flight = 8};
 static struct race race;
+static struct race_attempt attempts[ATTEMPTS_MAX];
 static struct race_move move;
 
 static void begin_by(const struct race_rules *rules, unsigned count)
 {
 	memset(&race, 0xa5, sizeof(race)); /* needs no earlier state */
-	race_begin(&race, rules, count, BEGIN);
+	memset(attempts, 0xa5, sizeof(attempts));
+	race_begin(&race, rules, attempts, count, BEGIN);
 }
 
 static void begin(unsigned count)
@@ -426,6 +431,53 @@ static void test_race_forfeited_requested_address_gives_its_error(void)
 	lost(40, EPERM);
 }
 
+static void test_race_skips_forfeited_gives_the_first_error_of_one_that_was_tried(void)
+{
+	struct race_rules rules = usual;
+
+	rules.skips_forfeited = true;
+	begin_by(&rules, 3);
+	starts(0, 0);
+	unsent(0, 0, EADDRNOTAVAIL);
+	race_forfeit(&race, 0, EADDRNOTAVAIL);
+	starts(0, 1);
+	fails(40, 1, ECONNREFUSED);
+	starts(40, 2);
+	fails(80, 2, EHOSTUNREACH);
+	lost(80, ECONNREFUSED);
+}
+
+static void test_race_skips_forfeited_none_was_tried_gives_the_first_error(void)
+{
+	struct race_rules rules = usual;
+
+	rules.skips_forfeited = true;
+	begin_by(&rules, 2);
+	starts(0, 0);
+	unsent(0, 0, EADDRNOTAVAIL);
+	race_forfeit(&race, 0, EADDRNOTAVAIL);
+	starts(0, 1);
+	unsent(0, 1, EMFILE);
+	race_forfeit(&race, 1, EMFILE);
+	lost(0, EADDRNOTAVAIL);
+}
+
+static void test_race_one_after_another_waits_for_ends_and_keeps_no_pace(void)
+{
+	const struct race_rules rules = {.attempt_delay_ns = CLOCK_NEVER, .max_in_flight = 8};
+
+	begin_by(&rules, 3);
+	starts(0, 0);
+	waits_for_an_end(0);
+	waits_for_an_end(100000);
+	fails(100000, 0, ETIMEDOUT);
+	starts(100000, 1);
+	fails(100001, 1, ECONNREFUSED);
+	starts(100001, 2);
+	fails(100002, 2, ECONNREFUSED);
+	lost(100002, ETIMEDOUT);
+}
+
 static void test_race_forfeit_keeps_count_of_those_that_run(void)
 {
 	const struct race_rules two = {.attempt_delay_ns = 250 * MS, .max_in_flight = 2};
@@ -528,12 +580,12 @@ static void test_race_of_one_waits_for_it(void)
 static void test_race_of_32_silent_starts_all_at_the_attempt_delay(void)
 {
 	const struct race_rules rules = {.attempt_delay_ns = 250 * MS,
-	                                 .max_in_flight = RACE_ATTEMPTS_MAX};
+	                                 .max_in_flight = ATTEMPTS_MAX};
 
-	begin_by(&rules, RACE_ATTEMPTS_MAX);
-	for (unsigned i = 0; i < RACE_ATTEMPTS_MAX; i++) {
+	begin_by(&rules, ATTEMPTS_MAX);
+	for (unsigned i = 0; i < ATTEMPTS_MAX; i++) {
 		starts(i * 250, i);
-		if (i + 1 < RACE_ATTEMPTS_MAX)
+		if (i + 1 < ATTEMPTS_MAX)
 			waits(i * 250, (i + 1) * 250);
 	}
 	waits_for_an_end(31 * 250);
@@ -543,8 +595,8 @@ static void test_race_of_32_silent_starts_all_at_the_attempt_delay(void)
 
 static void test_race_of_32_unreachable_is_lost_at_once(void)
 {
-	begin(RACE_ATTEMPTS_MAX);
-	for (unsigned i = 0; i < RACE_ATTEMPTS_MAX; i++) {
+	begin(ATTEMPTS_MAX);
+	for (unsigned i = 0; i < ATTEMPTS_MAX; i++) {
 		starts(0, i);
 		unsent(0, i, i == 0 ? ENETUNREACH : EHOSTUNREACH);
 	}
@@ -610,7 +662,7 @@ struct world {
 		uint64_t started_ns, ends_ns;
 		int error;
 		bool unpaced, ended, forfeited;
-	} attempts[RACE_ATTEMPTS_MAX];
+	} attempts[ATTEMPTS_MAX];
 };
 
 static uint64_t draw(struct world *world, uint64_t below)
@@ -637,13 +689,13 @@ static void world_begin(struct world *world, uint64_t seed)
 	memset(world, 0, sizeof(*world));
 	world->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 	world->now_ns = BEGIN;
-	world->count = 1 + (unsigned)draw(world, draw(world, 3) == 0 ? RACE_ATTEMPTS_MAX : 5);
+	world->count = 1 + (unsigned)draw(world, draw(world, 3) == 0 ? ATTEMPTS_MAX : 5);
 	world->rules = (struct race_rules){
 	    .attempt_delay_ns = delays[draw(world, sizeof(delays) / sizeof(delays[0]))] * MS,
 	    .timeout_ns = draw(world, 4) == 0 ? 1 + draw(world, 3000 * MS) : 0,
 	    .max_in_flight = 1 + (unsigned)draw(world, draw(world, 2) == 0 ? 3 : 32),
 	};
-	race_begin(&race, &world->rules, world->count, world->now_ns);
+	race_begin(&race, &world->rules, attempts, world->count, world->now_ns);
 	for (unsigned i = 0; i < world->count; i++) {
 		world->attempts[i].end = draw(world, 5) == 0   ? RACE_END_CONNECTED
 		                         : draw(world, 4) == 0 ? RACE_END_UNSENT
@@ -672,10 +724,10 @@ static void world_report(struct world *world, unsigned i)
 /* Reports what has ended by now, beginning anywhere. */
 static void world_look(struct world *world)
 {
-	unsigned from = (unsigned)draw(world, RACE_ATTEMPTS_MAX);
+	unsigned from = (unsigned)draw(world, ATTEMPTS_MAX);
 
-	for (unsigned k = 0; k < RACE_ATTEMPTS_MAX; k++) {
-		unsigned i = (from + k) % RACE_ATTEMPTS_MAX;
+	for (unsigned k = 0; k < ATTEMPTS_MAX; k++) {
+		unsigned i = (from + k) % ATTEMPTS_MAX;
 
 		if (i < world->started && !world->attempts[i].ended &&
 		    world->attempts[i].ends_ns <= world->now_ns)
@@ -813,7 +865,7 @@ static void test_race_random_schedules_keep_every_rule(void)
 		world_begin(&world, seed);
 		/* Each attempt starts, ends, may be forfeited, and is waited for a few times. */
 		while (!world_is_over(&world)) {
-			test_assert(++moves < 8 * RACE_ATTEMPTS_MAX);
+			test_assert(++moves < 8 * ATTEMPTS_MAX);
 			if (world.started > 0 && draw(&world, 60) == 0) {
 				race_stand_down(&race);
 				world.stood_down = true;
@@ -861,6 +913,9 @@ static void run_rules_of_ending(void)
 	test_run(test_race_forfeited_success_goes_on_without_it);
 	test_run(test_race_forfeited_success_leaves_the_other_one);
 	test_run(test_race_forfeited_requested_address_gives_its_error);
+	test_run(test_race_skips_forfeited_gives_the_first_error_of_one_that_was_tried);
+	test_run(test_race_skips_forfeited_none_was_tried_gives_the_first_error);
+	test_run(test_race_one_after_another_waits_for_ends_and_keeps_no_pace);
 	test_run(test_race_forfeit_keeps_count_of_those_that_run);
 	test_run(test_race_stand_down_starts_no_more);
 	test_run(test_race_stand_down_lets_the_running_ones_win);
