@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "base/libc.h"
+#include "wire/handshake.h"
 #include "wire/options.h"
 
 #include <errno.h>
@@ -48,16 +49,14 @@ static int bind_as(const struct attempt *attempt, const struct own *own)
 }
 
 /* Where the attempt goes: port and flow label are those of the requested address. */
-static int connect_attempt(const struct attempt *attempt, const struct addr_extra *extra)
+static socklen_t name_for(const struct attempt *attempt, const struct addr_extra *extra,
+                          struct sockaddr_storage *ret_name)
 {
 	struct addr_extra ours = {.port = extra->port, .mapped = attempt->domain == AF_INET6};
-	struct sockaddr_storage name;
-	socklen_t len;
 
 	if (attempt->addr.family == AF_INET6)
 		ours.flowinfo = extra->flowinfo;
-	len = addr_to_sockaddr(&attempt->addr, &ours, &name);
-	return libc_connect(attempt->fd, (struct sockaddr *)&name, len);
+	return addr_to_sockaddr(&attempt->addr, &ours, ret_name);
 }
 
 /* The thread that made the socket may have been in another namespace than the program's socket is.
@@ -72,15 +71,17 @@ static int same_netns(int a, int b)
 	return r < 0 ? r : netns_a == netns_b ? 0 : -EXDEV;
 }
 
-enum attempt_state attempt_start(struct attempt *attempt, const struct own *own,
-                                 const struct attempt *model, const struct addr_extra *extra,
-                                 int *ret_error)
+enum handshake attempt_start(struct attempt *attempt, const struct own *own,
+                             const struct attempt *model, const struct addr_extra *extra,
+                             int *ret_error)
 {
+	struct sockaddr_storage name;
+	socklen_t len;
 	int r;
 
 	if (attempt->fd < 0 || !own_is(attempt->fd, attempt->cookie)) {
 		*ret_error = attempt->fd < 0 ? attempt->error : EBADF;
-		return ATTEMPT_UNABLE;
+		return HANDSHAKE_UNABLE;
 	}
 	r = same_netns(attempt->fd, model->fd);
 	if (r == 0)
@@ -90,55 +91,31 @@ enum attempt_state attempt_start(struct attempt *attempt, const struct own *own,
 		r = bind_as(attempt, own);
 	if (r < 0) {
 		*ret_error = -r;
-		return ATTEMPT_UNABLE;
+		return HANDSHAKE_UNABLE;
 	}
 
-	if (connect_attempt(attempt, extra) == 0)
-		return ATTEMPT_CONNECTED;
-	if (errno == EINPROGRESS)
-		return ATTEMPT_CONNECTING;
-	/* At once: the kernel found no way to send. Only a refusal can come from the network. */
-	*ret_error = errno;
-	return errno == ECONNREFUSED ? ATTEMPT_FAILED : ATTEMPT_UNSENT;
+	len = name_for(attempt, extra, &name);
+	return handshake_begin(attempt->fd, (struct sockaddr *)&name, len, ret_error);
 }
 
 void attempt_complete(const struct attempt *attempt, const struct addr_extra *extra)
 {
+	struct sockaddr_storage name;
+	socklen_t len = name_for(attempt, extra, &name);
+
 	/* Whatever is said here, the socket tells the program the truth. */
-	(void)connect_attempt(attempt, extra);
+	(void)libc_connect(attempt->fd, (struct sockaddr *)&name, len);
 }
 
-enum attempt_state attempt_look(const struct attempt *attempt, int *ret_error)
+enum handshake attempt_look(const struct attempt *attempt, int *ret_error)
 {
-	enum own_progress progress;
-	int error = 0;
-	socklen_t len = sizeof(error);
-
-	/* A program that closes every number may have another file there by now. */
-	if (!own_is(attempt->fd, attempt->cookie) || own_progress(attempt->fd, &progress) < 0) {
-		*ret_error = EBADF;
-		return ATTEMPT_UNABLE;
-	}
-	if (progress == OWN_CONNECTING)
-		return ATTEMPT_CONNECTING;
-	if (libc_getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 &&
-	    progress != OWN_CONNECTED) {
-		*ret_error = errno;
-		return ATTEMPT_UNABLE; /* not the network's word */
-	}
-	if (progress == OWN_CONNECTED && error == 0)
-		return ATTEMPT_CONNECTED;
-	/* Hung up without an error: reset between the two questions. */
-	*ret_error = error != 0 ? error : ECONNRESET;
-	return ATTEMPT_FAILED;
+	return handshake_look(attempt->fd, attempt->cookie, ret_error);
 }
 
 void attempt_close(struct attempt *attempt)
 {
 	if (attempt->fd < 0 || attempt->cookie == 0)
 		return;
-	/* A program that closes every number may have another file there by now. */
-	if (!own_is_gone(attempt->fd, attempt->cookie))
-		(void)libc_close(attempt->fd);
+	handshake_close(attempt->fd, attempt->cookie);
 	attempt->fd = -1;
 }

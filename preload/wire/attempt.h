@@ -12,6 +12,7 @@
 #define WIRE_ATTEMPT_H
 
 #include "base/addr.h"
+#include "wire/handshake.h"
 #include "wire/own.h"
 
 #include <stdbool.h>
@@ -38,32 +39,19 @@ void attempt_prepare(struct attempt *attempt, const struct own *own);
  */
 int attempt_adopt(struct attempt *attempt, int fd);
 
-enum attempt_state {
-	ATTEMPT_CONNECTING,
-	ATTEMPT_CONNECTED,
-	ATTEMPT_FAILED,
-	ATTEMPT_UNSENT, /* the kernel found no way to send anything */
-	ATTEMPT_UNABLE, /* for a reason of ours it was not even tried */
-};
-
 /*
  * Mirrors the options of `model`, the attempt whose socket the program has now, binds as `own` is
  * bound, and connects without blocking. ret_error is an errno value, set on the failures.
  */
-enum attempt_state attempt_start(struct attempt *attempt, const struct own *own,
-                                 const struct attempt *model, const struct addr_extra *extra,
-                                 int *ret_error);
+enum handshake attempt_start(struct attempt *attempt, const struct own *own,
+                             const struct attempt *model, const struct addr_extra *extra,
+                             int *ret_error);
 
 /* A further connect() on a socket that has connected: takes the kernel's from "connecting" on. */
 void attempt_complete(const struct attempt *attempt, const struct addr_extra *extra);
 
-/*
- * What became of a connecting socket of ours. Reading the error takes it from the socket, so this
- * is never called for the socket that the program has: see own_progress().
- */
-enum attempt_state attempt_look(const struct attempt *attempt, int *ret_error);
-
-/* Closes the private number, if it still is this socket. */
+/* handshake_look() and handshake_close() for its socket. */
+enum handshake attempt_look(const struct attempt *attempt, int *ret_error);
 void attempt_close(struct attempt *attempt);
 
 #endif

@@ -174,27 +174,15 @@ static void lose(struct contest *contest, int error, uint64_t now_ns)
 	settle(contest, CONTEST_LOST, now_ns);
 }
 
-static enum race_end race_end_of(enum attempt_state state)
-{
-	switch (state) {
-	case ATTEMPT_CONNECTED: return RACE_END_CONNECTED;
-	case ATTEMPT_UNSENT:
-	case ATTEMPT_UNABLE: return RACE_END_UNSENT;
-	default: return RACE_END_FAILED;
-	}
-}
-
-static void report(struct contest *contest, unsigned i, enum attempt_state state, int error,
+static void report(struct contest *contest, unsigned i, enum handshake state, int error,
                    uint64_t now_ns)
 {
-	if (state == ATTEMPT_CONNECTING)
+	handshake_report(state, error, &contest->race, i, now_ns);
+	if (state == HANDSHAKE_RUNNING)
 		return;
-	race_report(&contest->race, i, race_end_of(state), error, now_ns);
-	if (state == ATTEMPT_UNABLE)
-		race_forfeit(&contest->race, i, error);
 	watch_remove(&contest->attempts[i]);
 	/* Whoever sleeps on one that was on the number is to be woken at the end. */
-	if (state != ATTEMPT_CONNECTED && !contest->attempts[i].seated)
+	if (state != HANDSHAKE_DONE && !contest->attempts[i].seated)
 		close_attempt(&contest->attempts[i]);
 }
 
@@ -203,10 +191,10 @@ static void start(struct contest *contest, unsigned i, uint64_t now_ns)
 	struct attempt *attempt = &contest->attempts[i];
 	struct attempt seated = seat_of(contest);
 	int error = 0;
-	enum attempt_state state =
+	enum handshake state =
 	    attempt_start(attempt, &contest->own, &seated, &contest->extra, &error);
 
-	if (state == ATTEMPT_CONNECTING)
+	if (state == HANDSHAKE_RUNNING)
 		watch_add(attempt, places_id(contest));
 	report(contest, i, state, error, now_ns);
 	needs_enter(contest, now_ns);
@@ -307,7 +295,7 @@ void contest_look(struct contest *contest, uint64_t now_ns)
 	}
 	for (unsigned i = 0; i < contest->race.next; i++) {
 		int error = 0;
-		enum attempt_state state;
+		enum handshake state;
 
 		if (i == contest->seat || contest->race.attempts[i].state != RACE_RUNNING)
 			continue;
@@ -360,7 +348,7 @@ int contest_reseat(struct contest *contest, uint64_t now_ns)
 			return r;
 		}
 		if (r < 0) {
-			report(contest, i, ATTEMPT_FAILED, -r, now_ns);
+			report(contest, i, HANDSHAKE_FAILED, -r, now_ns);
 			race_forfeit(&contest->race, i, -r);
 			continue;
 		}
