@@ -122,6 +122,13 @@ waiters() {
 	[[ $(waiters unseen) == fdinfo ]]
 }
 
+@test "exit (HE_LOG=race, as soon as the race is over) is told of the race all the same" {
+	# Each ends just when the reactor is about to write.
+	seq 200 | loop timeout 60 "${PRELOADED[@]}" HE_LOG=race xargs -P 40 -I{} \
+		"$PROGRAMS/dial" -w epoll black 7001 >/dev/null
+	[[ $(races | grep -c 'winner 10\.93\.0\.10 (waiters: epoll record)$') -eq 200 ]]
+}
+
 @test "connect (HE_LOG=debug, bound to a port) tells why it was passed on" {
 	run loop timeout 20 "${PRELOADED[@]}" HE_LOG=debug "$PROGRAMS/promise_fd" bound_port_is_not_raced
 	[[ $status -eq 0 ]]

@@ -7,6 +7,7 @@
 #include "wire/needs.h"
 #include "wire/places.h"
 #include "wire/reactor.h"
+#include "wire/report.h"
 #include "wire/seat.h"
 
 #include <errno.h>
@@ -23,7 +24,8 @@ static struct contest *by_request[BUCKETS]; /* lists by next and previous, newes
 static void (*tell_lost)(const struct contest *contest);
 
 static _Atomic(struct contest_number *) numbers[BUCKETS];
-static atomic_uint open_count, blind_count, wait_count;
+static atomic_uint open_count, blind_count;
+static atomic_int wait_count;
 static atomic_bool saw_waits;
 static atomic_bool guarded;  /* the fork handler stands */
 static atomic_bool prepared; /* there may be contests */
@@ -64,12 +66,13 @@ bool contests_see_waits(void)
 
 void contests_count_wait(int change)
 {
-	atomic_fetch_add_explicit(&wait_count, (unsigned)change, memory_order_relaxed);
+	atomic_fetch_add_explicit(&wait_count, change, memory_order_relaxed);
 }
 
 bool contests_are_waited_for(void)
 {
-	return atomic_load_explicit(&wait_count, memory_order_relaxed) != 0;
+	/* A handler that forks in a wait makes it -1 in the child, where that wait ends. */
+	return atomic_load_explicit(&wait_count, memory_order_relaxed) > 0;
 }
 
 static _Atomic(struct contest_number *) *bucket_of(int fd)
@@ -123,11 +126,14 @@ static void after_fork_child(void)
 			by_request[i] = NULL;
 	store_count(&open_count, 0);
 	store_count(&blind_count, 0);
+	/* Those who waited are in the parent. */
+	atomic_store_explicit(&wait_count, 0, memory_order_relaxed);
 	atomic_store_explicit(&owner, 0, memory_order_relaxed);
 	agenda_clear();
 	errors_clear();
 	interests_clear();
 	reactor_after_fork();
+	report_after_fork();
 	quiet_end(&quiet);
 }
 

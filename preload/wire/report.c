@@ -1,8 +1,12 @@
 #include "wire/report.h"
 
+#include "base/clock.h"
 #include "base/libc.h"
 #include "base/note.h"
 #include "wire/contests.h"
+#include "wire/places.h"
+
+#include <time.h>
 
 /* 0: the error is the program's to read, and stays where it is. */
 static void report_error(struct note *note, int error)
@@ -84,6 +88,12 @@ bool report_is_due(const struct contest *contest)
 	return contest->state == CONTEST_SETTLED && !contest->told && note_wants(NOTE_RACE);
 }
 
+/* How long exit() waits for a line that another thread writes: as for a pipe that is read at all.
+ */
+#define LAST_LINES_NS CLOCK_NS_PER_S
+
+static unsigned writers; /* under the contests' lock */
+
 /*
  * Not inlined: the line lies on the stack, and without a log a connect() in a handler on a small
  * alternate stack shall not need room for it.
@@ -92,6 +102,7 @@ __attribute__((noinline)) static void write_report(struct contest *contest,
                                                    const struct quiet *quiet)
 {
 	int log_fd = contest->log_fd;
+	struct quiet again;
 	struct note note;
 
 	report_contest(&note, contest);
@@ -99,10 +110,14 @@ __attribute__((noinline)) static void write_report(struct contest *contest,
 	contest->told = true;
 	if (contest->waiters == 0)
 		contest_free(contest);
+	writers++;
 	contests_unlock(quiet);
 	note_write(&note, log_fd);
 	if (log_fd != NOTE_STDERR)
 		(void)libc_close(log_fd);
+	contests_lock(&again);
+	writers -= writers > 0; /* none in a child that was forked meanwhile */
+	contests_unlock(&again);
 }
 
 void report_and_unlock(struct contest *contest, const struct quiet *quiet)
@@ -114,4 +129,34 @@ void report_and_unlock(struct contest *contest, const struct quiet *quiet)
 	if (contest->state == CONTEST_SETTLED && contest->waiters == 0)
 		contest_free(contest);
 	contests_unlock(quiet);
+}
+
+void report_after_fork(void)
+{
+	writers = 0;
+}
+
+/* The process may end while the reactor is about to tell of the very race that made it end. */
+__attribute__((destructor)) static void tell_the_rest(void)
+{
+	static const struct timespec a_moment = {.tv_nsec = CLOCK_NS_PER_MS};
+	uint64_t end_ns = clock_add_ns(clock_now_ns(), LAST_LINES_NS);
+
+	while (note_wants(NOTE_RACE) && clock_now_ns() < end_ns) {
+		struct quiet quiet;
+		struct contest *untold;
+		unsigned others;
+
+		contests_lock(&quiet);
+		untold = places_untold(CLOCK_NEVER);
+		others = writers;
+		if (untold != NULL) {
+			report_and_unlock(untold, &quiet);
+			continue;
+		}
+		contests_unlock(&quiet);
+		if (others == 0)
+			return;
+		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &a_moment, NULL);
+	}
 }

@@ -1,5 +1,6 @@
 /*
  * wire/report: the line that HE_LOG=race prints for a contest.
+ * Of a program that ends by exit(), each race that has ended is told about before.
  * Safe in: threads, signal handlers, fork, cancellation (disabled by the caller).
  */
 #ifndef WIRE_REPORT_H
@@ -16,5 +17,8 @@ void report_and_unlock(struct contest *contest, const struct quiet *quiet);
 
 /* True when report_and_unlock() would write. */
 bool report_is_due(const struct contest *contest);
+
+/* In a forked child: nobody writes. */
+void report_after_fork(void);
 
 #endif
