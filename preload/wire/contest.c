@@ -51,6 +51,11 @@ static void settle(struct contest *contest, enum contest_outcome outcome, uint64
 	seat_restore_send_timeout(contest);
 	contest_reveal(contest);
 	contest_close_sockets(contest);
+	contest->outcome = outcome;
+	contest->settled_ns = now_ns;
+	/* Before a thread that finds its number free of us walks on to the next address. */
+	if (outcome == CONTEST_LOST)
+		contests_lost(contest);
 	while (contest->number_count > 0) {
 		/* What was reported before it moved may still be on its way: wire/readiness. */
 		if (!moved)
@@ -58,8 +63,6 @@ static void settle(struct contest *contest, enum contest_outcome outcome, uint64
 		contests_drop_number(contest, 0);
 	}
 	agenda_remove(contest);
-	contest->outcome = outcome;
-	contest->settled_ns = now_ns;
 	contests_settled(contest);
 	/* Nobody will come for the outcome, and nobody wants to be told. */
 	if (contest->waiters == 0 && !note_wants(NOTE_RACE))

@@ -306,7 +306,11 @@ void contests_settled(struct contest *contest)
 	atomic_fetch_sub_explicit(&open_count, 1, memory_order_relaxed);
 	contests_recount(contest);
 	places_settle(contest);
-	if (tell_lost != NULL && contest->outcome == CONTEST_LOST)
+}
+
+void contests_lost(const struct contest *contest)
+{
+	if (tell_lost != NULL)
 		tell_lost(contest);
 }
 

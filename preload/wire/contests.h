@@ -126,6 +126,9 @@ void contests_add_number(struct contest *contest, int fd);
 void contests_drop_number(struct contest *contest, unsigned index);
 void contests_opened(struct contest *contest);
 void contests_settled(struct contest *contest);
+
+/* Hands what the attempts of a contest met to whoever remembers it, see contests_prepare(). */
+void contests_lost(const struct contest *contest);
 void contests_recount(struct contest *contest); /* `known` or `unattended` changed */
 
 #endif
