@@ -3,6 +3,7 @@
 -include config.mk
 
 CC ?= cc
+OBJCOPY ?= objcopy
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
 # Debian's loader searches /usr/local/lib and the multiarch directories for a bare LD_PRELOAD name.
@@ -18,8 +19,13 @@ override CFLAGS += -std=c11 $(WARNINGS) -fvisibility=hidden -fno-common -fexcept
 override LDFLAGS += $(SAN:%=-fsanitize=%)
 LIBS := -ldl -pthread
 
-LIB_SRC := $(sort $(wildcard preload/*/*.c))
+LIB_SRC := $(sort $(filter-out preload/api/%,$(wildcard preload/*/*.c)))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
+# libheconnect: the API on the race and the handshakes that libhe.so has; SOVERSION is its ABI.
+SOVERSION := 0
+API_SRC := $(sort $(wildcard preload/api/*.c preload/race/*.c)) preload/wire/handshake.c preload/wire/own.c \
+           preload/base/addr.c preload/base/clock.c
+API_OBJ := $(API_SRC:%.c=$(B)/obj/%.o)
 # The launcher checks settings by the library's own table.
 HE_SRC := $(sort $(wildcard tools/he*.c)) tools/preflight.c \
           preload/memory/settings.c preload/base/note.c preload/base/fd.c preload/base/libc.c
@@ -37,7 +43,7 @@ PROGRAM_BIN := $(patsubst %.c,$(B)/tests/%,$(notdir $(PROGRAM_SRC)))
 .SECONDARY:
 .SUFFIXES:
 .PHONY: all help
-all: $(B)/libhe.so $(B)/he ## build libhe.so and he
+all: $(B)/libhe.so $(B)/he $(B)/libheconnect.so $(B)/libheconnect.a ## build libhe.so, he and libheconnect
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -58,6 +64,21 @@ $(B)/libhe.so: $(LIB_OBJ) preload/edge/exports.map
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $(LIB_OBJ) \
 	    -Wl,--version-script=preload/edge/exports.map -Wl,--no-undefined-version \
 	    $(if $(SAN),,-Wl,-z,defs) -Wl,-z,now -Wl,-z,relro -Wl,-soname,libhe.so $(LIBS)
+
+$(B)/libheconnect.so.$(SOVERSION): $(API_OBJ) preload/api/symbols.map
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $(API_OBJ) \
+	    -Wl,--version-script=preload/api/symbols.map -Wl,--no-undefined-version \
+	    $(if $(SAN),,-Wl,-z,defs) -Wl,-z,now -Wl,-z,relro -Wl,-soname,$(@F) -pthread
+
+$(B)/libheconnect.so: $(B)/libheconnect.so.$(SOVERSION)
+	ln -sf $(<F) $@
+
+# One object, so that the names of our rooms stay ours in a program that links it.
+$(B)/libheconnect.a: $(API_OBJ)
+	$(LD) -r -o $(B)/obj/libheconnect.o $(API_OBJ)
+	$(OBJCOPY) --localize-hidden $(B)/obj/libheconnect.o
+	rm -f $@
+	$(AR) rcs $@ $(B)/obj/libheconnect.o
 
 $(B)/he: $(HE_OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(HE_OBJ) $(LIBS)

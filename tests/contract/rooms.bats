@@ -71,6 +71,8 @@ only_in() {
 }
 
 WORD='(^|[^A-Za-z0-9_])'
+# The room that is in libheconnect only, and that no signal handler may call.
+API='preload/api/[a-z_]*\.c'
 
 # one_place TREE: every use of something outside its one place.
 one_place() {
@@ -83,10 +85,11 @@ one_place() {
 	only_in "$tree" "${WORD}(clock_gettime|gettimeofday|time) *\(" preload/base/clock.c
 	# connect() may run in a signal handler: each lock needs its proof, so there are two.
 	only_in "$tree" "${WORD}pthread_(mutex|rwlock|spin|cond)_" \
-		preload/memory/answers.c preload/wire/contests.c
+		preload/memory/answers.c preload/wire/contests.c "$API"
 	# Neither may a handler allocate, nor may a library end or talk for its program.
-	only_in "$tree" "${WORD}(malloc|calloc|realloc|reallocarray|free|strn?dup|alloca) *\("
-	only_in "$tree" "${WORD}v?[dfs]?n?printf *\("
+	only_in "$tree" "${WORD}(malloc|calloc|realloc|reallocarray|free|strn?dup|alloca) *\(" "$API"
+	only_in "$tree" "${WORD}v?[df]?printf *\("
+	only_in "$tree" "${WORD}v?sn?printf *\(" "$API"
 	only_in "$tree" "${WORD}(puts|fputs|perror|syslog|assert) *\("
 	only_in "$tree" "${WORD}(_?exit|_Exit|quick_exit|abort|raise|kill) *\("
 	# Nor may it take its signals; to ask for a handler is fine.
@@ -121,7 +124,8 @@ one_place() {
 	names=$(sed -n '/global:/,/local:/s/^\t\t\([a-z0-9_]*\);$/\1/p' \
 		"$ROOT/preload/edge/exports.map" | paste -sd'|')
 	[[ -n $names ]]
-	run only_in "$ROOT" "(^|[^A-Za-z0-9_.>])($names) *\\(" preload/edge/hooks.c preload/edge/waits.c preload/base/libc.c
+	run only_in "$ROOT" "(^|[^A-Za-z0-9_.>])($names) *\\(" preload/edge/hooks.c preload/edge/waits.c \
+		preload/base/libc.c preload/api/libc.c
 	printf '%s\n' "$output"
 	[[ -z $output ]]
 }
