@@ -184,6 +184,26 @@ static int tcp_state_of(int fd)
 	return info.tcpi_state;
 }
 
+/*
+ * Asks for the error while nothing can have happened yet, as who asks again and again does: a first
+ * question that comes later is taken for what a wait has told, one that libhe did not see. Where
+ * the machine is too busy for that, there is another try.
+ */
+static int begin_asked(void)
+{
+	for (int tries = 0; tries < 100; tries++) {
+		int fd = begin(), error = option_of(fd, SOL_SOCKET, SO_ERROR);
+
+		if (since_begun() < on->alone_ms) {
+			CHECK(error == 0);
+			return fd;
+		}
+		CHECK(close(fd) == 0);
+	}
+	CHECK(!"a question in time");
+	return -1;
+}
+
 /* Each question once, as of a socket that is connecting. */
 static void questions(void)
 {
@@ -191,9 +211,10 @@ static void questions(void)
 	socklen_t len = sizeof(name);
 	struct iovec part = {.iov_base = &name, .iov_len = 1};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-	int fd = begin_midway();
+	int fd = begin_asked();
 	char c = 'x';
 
+	sleep_ms(on->midway_ms);
 	CHECK(getpeername(fd, (struct sockaddr *)&name, &len) < 0 ? errno == ENOTCONN : !pending());
 	CHECK(option_of(fd, SOL_SOCKET, SO_ERROR) == 0);
 	CHECK(option_of(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM);
@@ -281,7 +302,7 @@ static void connect_is_asked(void)
 /* A program that asks for an error, and for a peer. */
 static void error_is_asked(void)
 {
-	int fd = begin(), error;
+	int fd = begin_asked(), error;
 
 	do {
 		CHECK(since_begun() < on->not_after_ms);
