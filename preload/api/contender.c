@@ -1,5 +1,6 @@
 #include "api/contender.h"
 
+#include "base/addr.h"
 #include "base/libc.h"
 #include "wire/own.h"
 
@@ -112,13 +113,25 @@ static int bind_to_local(int fd, unsigned i, const struct plan *plan, struct he_
 	return fail(ret_failure, HE_CAUSE_NO_LOCAL, EADDRNOTAVAIL);
 }
 
+/* A socket that came to no address has none to tell. */
+static void look_local(int fd, struct sockaddr_storage *ret_local)
+{
+	struct sockaddr_storage local;
+	socklen_t len = sizeof(local);
+	struct addr addr;
+	struct addr_extra extra;
+
+	if (getsockname(fd, (struct sockaddr *)&local, &len) == 0 &&
+	    addr_from_sockaddr((struct sockaddr *)&local, len, &addr, &extra) == 0 &&
+	    !addr_is_any(&addr))
+		memcpy(ret_local, &local, len);
+}
+
 enum handshake contender_start(struct contender *contenders, unsigned i, const struct plan *plan,
                                struct he_report *report, struct contender_failure *ret_failure)
 {
 	struct contender *contender = &contenders[i];
 	const struct addrinfo *addr = plan->addrs[i];
-	struct sockaddr_storage *local = &report->attempts[i].local;
-	socklen_t len = sizeof(*local);
 	enum handshake state;
 	int r;
 
@@ -139,8 +152,7 @@ enum handshake contender_start(struct contender *contenders, unsigned i, const s
 	ret_failure->cause = HE_CAUSE_CONNECT;
 	state =
 	    handshake_begin(contender->fd, addr->ai_addr, addr->ai_addrlen, &ret_failure->error);
-	if (getsockname(contender->fd, (struct sockaddr *)local, &len) < 0)
-		memset(local, 0, sizeof(*local));
+	look_local(contender->fd, &report->attempts[i].local);
 	return state;
 }
 

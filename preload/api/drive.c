@@ -51,6 +51,9 @@ static void report_attempt(const struct he_race *race, unsigned i, uint64_t now_
 static void conclude(struct he_race *race, enum he_cause cause, int error, uint64_t now_ns)
 {
 	race->over = true;
+	/* The sockets are ours in a forked child, too; the set is not, and still wanted by the
+	 * parent. */
+	race->pollable.shared = getpid() != race->owner;
 	race->report->cause = cause;
 	race->report->error = error;
 	race->report->count = race->race.next;
@@ -166,12 +169,7 @@ void drive_advance(struct he_race *race)
 
 	if (race->over)
 		return;
-	if (getpid() != race->owner) {
-		race->pollable.shared = true;
-		conclude(race, HE_CAUSE_CANCELLED, ECANCELED, now_ns);
-		return;
-	}
-	if (!take_news(race, now_ns)) {
+	if (getpid() != race->owner || !take_news(race, now_ns)) {
 		conclude(race, HE_CAUSE_CANCELLED, ECANCELED, now_ns);
 		return;
 	}
