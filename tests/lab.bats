@@ -130,6 +130,7 @@ in_client() {
 	[[ $(order mix.test) == "$LAB_DEAD6 $LAB_DEAD6B $LAB_DEAD4 $LAB_GOOD4" ]]
 	[[ $(order alldead.test) == "$LAB_DEAD6 $LAB_DEAD6B $LAB_DEAD4 $LAB_DEAD4B" ]]
 	[[ $(order allrefused.test) == "$LAB_RST6 $LAB_RST4" ]]
+	[[ $(order twoerrors.test) == "$LAB_RST6 $LAB_ICMP4" ]]
 	[[ $(order only4.test) == "$LAB_GOOD4" ]]
 	[[ $(order only6.test) == "$LAB_GOOD6" ]]
 	[[ $(order two4.test) == "$LAB_DEAD4 $LAB_GOOD4" ]]

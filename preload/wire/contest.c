@@ -320,10 +320,13 @@ static bool was_unsent(int error, uint64_t took_ns)
 
 void contest_seat_ended(struct contest *contest, int error, uint64_t now_ns)
 {
-	const struct race_attempt *attempt = &contest->race.attempts[contest->seat];
+	struct race_attempt *attempt = &contest->race.attempts[contest->seat];
 	enum race_end end = RACE_END_FAILED;
 
 	contest->seat_failed_ns = 0;
+	/* That it had failed was seen before, and its error, left to the program, is taken now. */
+	if (attempt->state == RACE_FAILED && attempt->error == 0)
+		attempt->error = error;
 	if (attempt->state != RACE_RUNNING)
 		return;
 	if (error == 0)

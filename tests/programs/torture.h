@@ -76,6 +76,7 @@ enum {
 	MIX = 32,
 	DEAD = 64,
 	ALL_REFUSED = 128,
+	TWO_ERRORS = 256,
 };
 
 struct condition {
@@ -106,6 +107,9 @@ static const struct condition conditions[] = {
      CAD_MS, 400},
     {ALL_REFUSED, "allrefused", "allrefused.test", NULL, ECONNREFUSED, R6_MS, R6_MS + SLACK_MS,
      R6_MS, 4},
+    /* The other address fails with another error, which must not be told. */
+    {TWO_ERRORS, "twoerrors", "twoerrors.test", NULL, ECONNREFUSED, R6_MS, R6_MS + SLACK_MS, R6_MS,
+     4},
 };
 
 /*
@@ -135,7 +139,9 @@ struct torture {
 #define RACED_MIDWAY THREE | REPLACED, HEALTHY
 /* What is seen in part is promised nothing more (README). */
 #define HEALTHY_ALONE HEALTHY, HEALTHY
-#define EVERY THREE | ICMP | MIX | DEAD | ALL_REFUSED, HEALTHY | DEAD | ALL_REFUSED
+#define EVERY                                                                                      \
+	THREE | ICMP | MIX | DEAD | ALL_REFUSED | TWO_ERRORS,                                      \
+	    HEALTHY | DEAD | ALL_REFUSED | TWO_ERRORS
 #define SAME THREE, THREE
 #define SAME_MIDWAY THREE | REPLACED, THREE | REPLACED
 

@@ -299,6 +299,20 @@ static void connect_is_asked(void)
 	CHECK(close(fd) == 0);
 }
 
+/* It has failed when the program comes back to it, and so will the rest, in another way. */
+static void waited_for_in_connect_late(void)
+{
+	struct names names = resolve(on->host);
+	int fd = begin();
+
+	sleep_ms(CAD_MS + 100);
+	CHECK(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) == 0);
+	CHECK(connect_to(fd, names.at[0]) < 0 && errno == on->error);
+	CHECK(option_of(fd, SOL_SOCKET, SO_ERROR) == 0 && peer_is(fd, ""));
+	freeaddrinfo(names.list);
+	CHECK(close(fd) == 0);
+}
+
 /* A program that asks for an error, and for a peer. */
 static void error_is_asked(void)
 {
@@ -1489,6 +1503,7 @@ static const struct torture cases[] = {
     CASE(names_at_the_end, RACED),
     CASE(connect_is_asked, EVERY),
     CASE(error_is_asked, EVERY),
+    CASE(waited_for_in_connect_late, ALL_REFUSED | TWO_ERRORS, ALL_REFUSED | TWO_ERRORS),
     CASE(rest_of_the_list, ALL_REFUSED, ALL_REFUSED),
     CASE(rest_of_the_list, DEAD, 0),
     CASE(closed, SAME_MIDWAY),

@@ -312,6 +312,10 @@ static void *help(void *pointer)
 	struct race *race = helper->race;
 
 	worker_mine = helper->worker;
+	/* Before connect() is called there is nothing to act on; a busy machine may be late with
+	 * it. */
+	while (race->started_ns == 0)
+		sleep_ms(1);
 	sleep_ms(race->plan.delay_ms);
 	act(race);
 	return NULL;

@@ -70,9 +70,6 @@ int race_expected(const struct race *race)
 		return EITHER;
 	if (requested->kind == GOOD || !any_may_win(race))
 		return names_error(requested);
-	/* Where no other socket can stand in at once, connect() says what the kernel said. */
-	if (with_libhe && requested->kind == UNROUTED && plan->mode != BLOCKING)
-		return EITHER;
 	/* A copy made before the call keeps the race away. */
 	if (plan->by_thread && plan->mode == BLOCKING &&
 	    (plan->action == DUP || plan->action == DUP_AND_CLOSE))

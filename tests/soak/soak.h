@@ -151,7 +151,7 @@ struct race {
 	int file_flags, descriptor_flags; /* that it must have */
 	unsigned options[2];              /* that were set, before and during; see options.c */
 	int sets[2];                      /* epoll sets, the one that is waited for first; or -1 */
-	uint64_t started_ns;              /* connect() */
+	_Atomic uint64_t started_ns;      /* connect() */
 	bool adrift;                      /* what it comes to is not asked for */
 	bool again;                       /* the action began the race anew */
 	bool error_taken;                 /* the program has been told how it ended: `error` */
