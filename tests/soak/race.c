@@ -64,9 +64,11 @@ int race_expected(const struct race *race)
 	bool waits = plan->mode != BLOCKING || plan->send_timeout_ms > 0 || plan->action == SIGNAL;
 	bool raw = waits && (plan->api == RAW_POLL || plan->api == RAW_EPOLL_WAIT);
 
-	/* What was disconnected may have been a socket for another address than the requested one.
+	/*
+	 * What was disconnected may have been a socket for another address than the requested one;
+	 * and one that was connecting v4-mapped is not good for IPv6 any more, in any kernel.
 	 */
-	if (with_libhe && race->again && requested->kind != GOOD)
+	if (with_libhe && race->again && (requested->kind != GOOD || plan->dual_stack))
 		return EITHER;
 	if (requested->kind == GOOD || !any_may_win(race))
 		return names_error(requested);
