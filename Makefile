@@ -114,7 +114,7 @@ tests: all $(UNIT_BIN) $(PROGRAM_BIN) $(B)/tests/fault.so $(B)/tests/soak
 $(B)/tests/soak: $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tests/soak/*.c)))
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(B)/bench: $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tools/bench*.c)))
+$(B)/bench: $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tools/bench*.c))) $(B)/libheconnect.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 bench: tests $(B)/bench ## print what libhe costs, and how near real programs come to the ideal

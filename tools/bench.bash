@@ -29,19 +29,23 @@ fi
 
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
+# compare TEXT MODE COMMAND...: bench in MODE, and as the command runs it.
 compare() {
-	local mode=$1 i native preloaded natives=() ratios=()
+	local text=$1 mode=$2 i native ours natives=() ratios=()
+	shift 2
 	for ((i = 0; i < PAIRS; i++)); do
 		native=$("$B/bench" "$mode" "$ROUNDS" bench.test) || exit
-		preloaded=$(LD_PRELOAD=$PWD/$B/libhe.so "$B/bench" "$mode" "$ROUNDS" bench.test) || exit
+		ours=$("$@" "$ROUNDS" bench.test) || exit
 		natives+=("$native")
-		ratios+=("$(awk -v a="$preloaded" -v b="$native" 'BEGIN { printf "%.4f", a / b }')")
+		ratios+=("$(awk -v a="$ours" -v b="$native" 'BEGIN { printf "%.4f", a / b }')")
 	done
-	printf '%-42s %8.0f ns   x %s\n' "$2" "$(printf '%s\n' "${natives[@]}" | median)" \
+	printf '%-42s %8.0f ns   x %s\n' "$text" "$(printf '%s\n' "${natives[@]}" | median)" \
 		"$(printf '%s\n' "${ratios[@]}" | median)"
 }
 
-echo "connect() + close() on loopback, native median, and ratio with libhe (median of $PAIRS pairs)"
-compare unknown "an address that nobody resolved"
-compare literal "an address resolved as a literal"
-compare healthy "a healthy race of two addresses"
+PRELOADED=(env "LD_PRELOAD=$PWD/$B/libhe.so" "$B/bench")
+echo "socket(), connect(), close() on loopback, native median, and ratio with libhe (median of $PAIRS pairs)"
+compare "an address that nobody resolved" unknown "${PRELOADED[@]}" unknown
+compare "an address resolved as a literal" literal "${PRELOADED[@]}" literal
+compare "a healthy race of two addresses" healthy "${PRELOADED[@]}" healthy
+compare "the same by he_connect(), without libhe" healthy "$B/bench" api
