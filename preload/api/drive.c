@@ -102,24 +102,53 @@ static void report_end(struct he_race *race, unsigned i, enum handshake state,
 	close_contender(race, i);
 }
 
-/* Returns false when the caller's callback wants the race to end. */
-static bool start(struct he_race *race, unsigned i, uint64_t now_ns)
+/* Whether anything may be due before a socket has news. */
+static bool is_timed(const struct plan *plan)
+{
+	return plan->options.timeout_ms > 0 ||
+	       (plan->count > 1 && plan->options.attempt_delay_ms != HE_SEQUENTIAL);
+}
+
+/* Not before something is to be waited for: on loopback nothing ever is. Returns 0 or -errno. */
+static int ensure_pollable(struct he_race *race)
+{
+	if (race->pollable.set >= 0)
+		return 0;
+	return pollable_open(&race->pollable, is_timed(&race->plan));
+}
+
+static int poll_attempt(struct he_race *race, unsigned i)
+{
+	int r = ensure_pollable(race);
+
+	if (r == 0)
+		r = pollable_add_attempt(&race->pollable, race->contenders[i].fd, i);
+	race->contenders[i].polled = r == 0;
+	return r;
+}
+
+static void start(struct he_race *race, unsigned i, uint64_t now_ns)
 {
 	struct contender_failure failure = {0};
 	enum handshake state =
 	    contender_start(race->contenders, i, &race->plan, race->report, &failure);
+	int r = 0;
 
-	if (state == HANDSHAKE_RUNNING) {
-		int r = pollable_add_attempt(&race->pollable, race->contenders[i].fd, i);
-
-		race->contenders[i].polled = r == 0;
-		if (r < 0) {
-			failure = (struct contender_failure){HE_CAUSE_POLLING, -r, false};
-			state = HANDSHAKE_UNABLE;
-		}
+	/* From this machine the answer has come already. */
+	if (state == HANDSHAKE_RUNNING && race->attempts[i].unpaced)
+		state = handshake_look(race->contenders[i].fd, race->contenders[i].cookie,
+		                       &failure.error);
+	if (state == HANDSHAKE_RUNNING)
+		r = poll_attempt(race, i);
+	if (r < 0) {
+		failure = (struct contender_failure){HE_CAUSE_POLLING, -r, false};
+		state = HANDSHAKE_UNABLE;
 	}
 	report_end(race, i, state, &failure, now_ns);
-	return !failure.aborts;
+	if (failure.aborts)
+		conclude(race, HE_CAUSE_ABORTED, ECANCELED, now_ns);
+	else if (r < 0 && race->pollable.set < 0)
+		conclude(race, HE_CAUSE_POLLING, -r, now_ns);
 }
 
 static void look(struct he_race *race, unsigned i, uint64_t now_ns)
@@ -140,6 +169,8 @@ static bool take_news(struct he_race *race, uint64_t now_ns)
 	uint32_t ready[POLLABLE_BATCH];
 	unsigned count;
 
+	if (race->pollable.set < 0)
+		return true;
 	do {
 		count = pollable_take(&race->pollable, ready);
 		for (unsigned k = 0; k < count; k++) {
@@ -175,10 +206,7 @@ void drive_advance(struct he_race *race)
 	}
 	while (!race->over) {
 		switch (race_next(&race->race, now_ns, &move)) {
-		case RACE_START:
-			if (!start(race, move.attempt, now_ns))
-				conclude(race, HE_CAUSE_ABORTED, ECANCELED, now_ns);
-			break;
+		case RACE_START: start(race, move.attempt, now_ns); break;
 		case RACE_WON: win(race, move.attempt, now_ns); break;
 		case RACE_LOST: lose(race, move.error, now_ns); break;
 		case RACE_WAIT: pollable_wait_until(&race->pollable, move.until_ns); return;
@@ -215,23 +243,19 @@ static struct race_rules rules_for(const struct he_options *options)
 	};
 }
 
-/* Whether anything may be due before a socket has news. */
-static bool is_timed(const struct plan *plan)
+/* Who is cancelled already gets no attempt. */
+static int watch_cancel(struct he_race *race, enum he_cause *ret_cause)
 {
-	return plan->options.timeout_ms > 0 ||
-	       (plan->count > 1 && plan->options.attempt_delay_ms != HE_SEQUENTIAL);
-}
+	int r;
 
-static int open_pollable(struct he_race *race, enum he_cause *ret_cause)
-{
-	int r = pollable_open(&race->pollable, is_timed(&race->plan));
-
+	if (race->plan.options.cancel_fd < 0)
+		return 0;
 	*ret_cause = HE_CAUSE_POLLING;
-	if (r == 0 && race->plan.options.cancel_fd >= 0) {
-		*ret_cause = HE_CAUSE_CANCEL_FD;
-		r = pollable_add_cancel(&race->pollable, race->plan.options.cancel_fd);
-	}
-	return r;
+	r = ensure_pollable(race);
+	if (r < 0)
+		return r;
+	*ret_cause = HE_CAUSE_CANCEL_FD;
+	return pollable_add_cancel(&race->pollable, race->plan.options.cancel_fd);
 }
 
 struct he_race *drive_begin(const struct addrinfo *list, const struct he_options *options)
@@ -264,7 +288,7 @@ struct he_race *drive_begin(const struct addrinfo *list, const struct he_options
 	race_begin(&race->race, &rules, race->attempts, race->plan.count, race->begun_ns);
 	set_pace(race);
 	if (r == 0)
-		r = open_pollable(race, &cause);
+		r = watch_cancel(race, &cause);
 	if (r < 0)
 		conclude(race, cause, -r, race->begun_ns);
 	drive_advance(race);
