@@ -6,6 +6,7 @@
 #include "wire/launch.h"
 #include "wire/report.h"
 #include "wire/seat.h"
+#include "wire/unseen.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -262,18 +263,37 @@ static void attend(struct contest *contest, uint64_t now_ns)
 	contest_look(contest, now_ns);
 }
 
+/*
+ * A number that did not block may stand in epoll sets that we do not know of. From now on another
+ * socket is put on it without asking who waits, so those are looked for, without the lock.
+ */
+static bool is_registered_as_known(int fd, struct quiet *quiet)
+{
+	const struct contest *contest = contests_find(fd);
+	bool known;
+
+	if (contest == NULL || !contest->unattended || (contest->known & WAITERS_RECORD) != 0)
+		return true;
+	contests_unlock(quiet);
+	known = unseen_find_everywhere(fd);
+	contests_lock(quiet);
+	return known;
+}
+
 int dial_join(int fd, const struct sockaddr *sa, socklen_t len)
 {
 	bool blocks = (libc_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) == 0;
+	bool known;
 	struct visit visit;
 	struct contest *contest;
 	uint64_t now_ns;
 
 	contests_lock(&visit.quiet);
+	known = !blocks || is_registered_as_known(fd, &visit.quiet);
 	now_ns = clock_now_ns();
 	contest = contests_find(fd);
-	if (contest != NULL && blocks && !is_about(contest, sa, len)) {
-		/* Another destination: what we know of the number is over. */
+	if (contest != NULL && blocks && (!known || !is_about(contest, sa, len))) {
+		/* Or another destination: what we know of the number is over. */
 		contest_leave(contest, now_ns);
 		contest = NULL;
 	}

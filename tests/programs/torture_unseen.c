@@ -177,6 +177,23 @@ static void all_raw(bool before, short want, uint32_t mode)
 	CHECK(close(fd) == 0 && close(raw_set) == 0);
 }
 
+/* Registered unseen, then waited for in connect(): the set knows of the end all the same. */
+static void raw_set_and_connect(void)
+{
+	struct names names = resolve(on->host);
+	struct epoll_event event;
+	int set = raw_open_set(), fd = begin();
+
+	raw_add(set, fd, EPOLLOUT, DATA);
+	CHECK(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) == 0);
+	CHECK(connect_to(fd, names.at[0]) == 0);
+	CHECK(epoll_wait(set, &event, 1, 1000) == 1 && event.data.u64 == DATA);
+	CHECK_BITS(event.events, EPOLLOUT);
+	check_end(fd);
+	freeaddrinfo(names.list);
+	CHECK(close(fd) == 0 && close(set) == 0);
+}
+
 static void all_raw_level_before(void)
 {
 	all_raw(true, POLLOUT, 0);
@@ -784,6 +801,7 @@ static const struct torture cases[] = {
     CASE(raw_poll_in, SAME),
     CASE(raw_select_out, SAME),
     CASE(raw_select_in, SAME),
+    CASE(raw_set_and_connect, RACED),
     CASE(all_raw_level_before, SAME),
     CASE(all_raw_level_after, SAME),
     CASE(all_raw_level_in, SAME),
