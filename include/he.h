@@ -66,37 +66,47 @@ extern const char libhe_version[];
 /*
  * Lists are struct addrinfo lists as of getaddrinfo(3), and are never modified here. Those that the
  * functions of this section return are the caller's, to be freed by he_list_free(); those of
- * getaddrinfo() are freed by freeaddrinfo(), and neither frees the other's. NULL is the empty list.
+ * getaddrinfo() are freed by freeaddrinfo(), and neither frees the other's. They are whole copies:
+ * the list that was given may go before them. NULL is the empty list.
  */
 
 /*
  * A list of one: `sa`, of family AF_INET or AF_INET6, for a TCP socket. `len` may be larger than
- * the family needs. NULL for a NULL `sa`, with errno 0. Fails with EAFNOSUPPORT (another family),
- * EINVAL
- * (`len` too short for it), ENOMEM.
+ * the family needs. A v4-mapped IPv6 address stays one, without the scope, which it cannot have.
+ * NULL for a NULL `sa`, with errno 0. Fails with EAFNOSUPPORT (another family), EINVAL (`len` too
+ * short for it), ENOMEM.
  */
 struct addrinfo *he_list_from_sockaddr(const struct sockaddr *sa, socklen_t len);
 
 /*
  * A list of one, from a numeric address and a port: "192.0.2.1", "2001:db8::1", "fe80::1%eth0" or
- * "fe80::1%3". NULL for a NULL `host`, with errno 0. Fails with EINVAL (not numeric: names need
- * getaddrinfo()), ENODEV (the zone is no interface of this machine), ENOMEM.
+ * "fe80::1%3". NULL for a NULL `host`, with errno 0.
+ *
+ * IPv4 is four decimal numbers without leading zeros. A zone (RFC 4007) is the name or else the
+ * decimal index of an interface, and stands behind a link-local address (fe80::/10), or a multicast
+ * address of interface-local or link-local scope, only: nowhere else does the kernel look at it.
+ * "%0" is the same as no zone; the kernel connects to none of these addresses without one.
+ *
+ * Fails with EINVAL (not numeric, names need getaddrinfo(); or a zone that is empty or behind
+ * another address), ENODEV (the zone is no interface of this machine; "eth0:1" is none either),
+ * ENOMEM, or as if_nametoindex(3) (there was no socket to ask for the zone: ENOENT in glibc 2.36).
  */
 struct addrinfo *he_list_from_text(const char *host, uint16_t port);
 
 /*
- * `list` without the first `count` entries of each family, as is wanted for another try after those
- * led to nothing. 0: all of them stay. Returns 0 and the new list, which may be empty, in ret_list;
- * or -1 with EINVAL (negative), ENOMEM, and writes nothing.
+ * `list` without the first `count` entries of each ai_family, as is wanted for another try after
+ * those led to nothing. 0: all of them stay. Returns 0 and the new list, which may be empty, in
+ * ret_list; or -1 with EINVAL (negative), ENOMEM, and writes nothing.
  */
 int he_list_pop(const struct addrinfo *list, int count, struct addrinfo **ret_list);
 
 /*
  * `list` without the entries for `sa`, which is a whole socket address, as getpeername() gives it:
- * family, address, port, flow label and scope must be equal. When none is, a v4-mapped IPv6 address
- * and its IPv4 address count as equal. Returns 0 and the new list, which may be empty, in ret_list;
- * or -1 with ENOENT (`sa` is not in the list), EAFNOSUPPORT, EINVAL (`len` too short), ENOMEM, and
- * writes nothing.
+ * family, address, port, flow information and scope must be equal; the scope of a v4-mapped address
+ * does not count. When none is, a v4-mapped IPv6 address and its IPv4 address count as equal.
+ * Entries of other families, or without a whole address, stay. Returns 0 and the new list, which
+ * may be empty, in ret_list; or -1 with ENOENT (`sa` is not in the list), EAFNOSUPPORT, EINVAL
+ * (`sa` is NULL, or `len` too short), ENOMEM, and writes nothing.
  */
 int he_list_remove(const struct addrinfo *list, const struct sockaddr *sa, socklen_t len,
                    struct addrinfo **ret_list);
