@@ -140,6 +140,27 @@ ROUNDS ?= 200
 torture: tests ## run the torture set ROUNDS (200) times; with a sanitizer: make asan RUN='tests/torture 200'
 	HE_BUILD=$(B) tests/torture $(ROUNDS)
 
+.PHONY: fuzz fuzz-compiler fuzz-targets
+FUZZ_CC ?= clang
+FUZZ_SECONDS ?= 60
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/*.c))
+
+fuzz: fuzz-compiler ## let libFuzzer look for input that breaks the API, FUZZ_SECONDS (60) for each target
+	$(MAKE) B=$(B)/fuzz CC=$(FUZZ_CC) SAN=address,undefined,fuzzer-no-link fuzz-targets
+	HE_BUILD=$(B)/fuzz tests/fuzz/run $(FUZZ_SECONDS)
+
+fuzz-compiler:
+	@mkdir -p $(B)/fuzz
+	@echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
+	    $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $(B)/fuzz/probe -x c - || \
+	    { echo 'fuzz: needs clang with libFuzzer (Debian: apt-get install clang libclang-rt-14-dev)' >&2; exit 1; }
+
+fuzz-targets: $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz_%)
+
+# libFuzzer brings main().
+$(B)/fuzz_%: $(B)/obj/tests/fuzz/%.o $(B)/libheconnect.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -pthread
+
 # What asan and tsan run.
 RUN ?= tests/run all
 
