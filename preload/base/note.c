@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -118,15 +119,29 @@ static bool stderr_is_the_first(void)
 	       now.st_dev == first_stderr.st_dev && now.st_ino == first_stderr.st_ino;
 }
 
+/* How long a line waits for a reader who is busy, before it is lost. */
+#define PATIENCE_NS 100000000L
+
+static bool is_writable(int fd)
+{
+	static const struct timespec patience = {.tv_nsec = PATIENCE_NS};
+	struct pollfd watch = {.fd = fd, .events = POLLOUT};
+
+	/* A pipe is writable when it has room for more than a line. */
+	return libc_ppoll(&watch, 1, &patience, NULL) != 0;
+}
+
 /*
- * A log that cannot be written must not disturb the program, and one that nobody reads must not
- * kill it: a SIGPIPE of our own is taken back before it is delivered.
+ * A log that cannot be written must not disturb the program, and one that nobody reads must neither
+ * hold nor kill it: a SIGPIPE of our own is taken back before it is delivered.
  */
 static void write_quietly(int fd, const char *text, size_t len)
 {
 	static const struct timespec at_once;
 	sigset_t pipe_signal, mask, pending;
 
+	if (!is_writable(fd))
+		return;
 	(void)sigemptyset(&pipe_signal);
 	(void)sigaddset(&pipe_signal, SIGPIPE);
 	(void)libc_pthread_sigmask(SIG_BLOCK, &pipe_signal, &mask);

@@ -43,6 +43,16 @@ void contests_unlock(const struct quiet *quiet)
 	quiet_end(quiet);
 }
 
+void contests_let_others(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+void contests_lock_again(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
 bool contests_exist(void)
 {
 	return atomic_load_explicit(&open_count, memory_order_relaxed) != 0;

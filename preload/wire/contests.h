@@ -33,6 +33,10 @@ int contests_prepare(void (*on_lost)(const struct contest *contest));
 void contests_lock(struct quiet *ret_quiet);
 void contests_unlock(const struct quiet *quiet);
 
+/* The lock alone is given away and taken again: the thread stays quiet meanwhile. */
+void contests_let_others(void);
+void contests_lock_again(void);
+
 /*
  * True when a contest runs on `fd`, or on a number that shares its place in a small table. One
  * load; without the lock. Safe everywhere, a vfork() child included.

@@ -102,7 +102,6 @@ __attribute__((noinline)) static void write_report(struct contest *contest,
                                                    const struct quiet *quiet)
 {
 	int log_fd = contest->log_fd;
-	struct quiet again;
 	struct note note;
 
 	report_contest(&note, contest);
@@ -110,14 +109,15 @@ __attribute__((noinline)) static void write_report(struct contest *contest,
 	contest->told = true;
 	if (contest->waiters == 0)
 		contest_free(contest);
+	/* Still quiet: a handler that leaves by siglongjmp() would take the descriptor with it. */
 	writers++;
-	contests_unlock(quiet);
+	contests_let_others();
 	note_write(&note, log_fd);
 	if (log_fd != NOTE_STDERR)
 		(void)libc_close(log_fd);
-	contests_lock(&again);
-	writers -= writers > 0; /* none in a child that was forked meanwhile */
-	contests_unlock(&again);
+	contests_lock_again();
+	writers--;
+	contests_unlock(quiet);
 }
 
 void report_and_unlock(struct contest *contest, const struct quiet *quiet)

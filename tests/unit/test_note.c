@@ -304,6 +304,35 @@ static void test_note_stderr_that_nobody_reads_kills_nobody(void)
 	test_assert(stage.status == 0);
 }
 
+static int say_into_a_full_pipe(struct stage *stage)
+{
+	char fill[NOTE_LINE_MAX];
+	int ends[2];
+
+	(void)stage;
+	if (pipe2(ends, O_NONBLOCK) < 0)
+		return 1;
+	memset(fill, 'x', sizeof(fill));
+	while (write(ends[1], fill, sizeof(fill)) > 0)
+		continue;
+	if (fcntl(ends[1], F_SETFL, 0) < 0 || dup2(ends[1], STDERR_FILENO) < 0)
+		return 1;
+	(void)note_configure(NOTE_WARN, NULL);
+	(void)alarm(20);
+	note_say(NOTE_WARN, "text");
+	return 0;
+}
+
+/* Whose reader sleeps: the program itself, perhaps, which waits for us then. */
+static void test_note_stderr_that_is_full_holds_nobody(void)
+{
+	struct stage stage;
+
+	play(&stage, say_into_a_full_pipe);
+	test_at("wait status %#x", (unsigned)stage.status);
+	test_assert(stage.status == 0);
+}
+
 static int say_into_the_log_file(struct stage *stage)
 {
 	int fd, again;
@@ -473,6 +502,7 @@ int main(void)
 	test_run(test_note_stderr_that_is_another_file_gets_nothing);
 	test_run(test_note_stderr_that_came_back_is_written_to);
 	test_run(test_note_stderr_that_nobody_reads_kills_nobody);
+	test_run(test_note_stderr_that_is_full_holds_nobody);
 	test_run(test_note_log_file_is_appended_to);
 	test_run(test_note_log_file_is_made_when_there_is_none);
 	test_run(test_note_log_file_that_cannot_be_opened_means_stderr);
