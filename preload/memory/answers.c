@@ -78,6 +78,18 @@ static void filter_add(const struct addr *addrs, size_t count, int change)
 		                          memory_order_acq_rel);
 }
 
+/* Most programs ask again and again, and hear the same. */
+static bool slot_has(const struct slot *slot, const char *name, int family,
+                     const struct addr *addrs, size_t count)
+{
+	struct addr old[ANSWER_ADDRS_MAX];
+	char slot_name[ANSWER_NAME_MAX];
+
+	load_words(slot_name, slot->name, NAME_WORDS);
+	return slot->family == family && strcmp(slot_name, name) == 0 &&
+	       slot_addrs(slot, old) == count && memcmp(old, addrs, count * sizeof(old[0])) == 0;
+}
+
 static void slot_write(struct slot *slot, const char *name, int family, const struct addr *addrs,
                        size_t count)
 {
@@ -125,13 +137,21 @@ static struct slot *slot_for(const char *name, int family)
 
 void answers_record(const char *name, int family, const struct addr *addrs, size_t count)
 {
+	struct slot *slot;
+
 	if (count == 0 || strlen(name) >= ANSWER_NAME_MAX)
 		return;
 	if (count > ANSWER_ADDRS_MAX)
 		count = ANSWER_ADDRS_MAX;
 
 	pthread_mutex_lock(&writers);
-	slot_write(slot_for(name, family), name, family, addrs, count);
+	slot = slot_for(name, family);
+	/* A slot that is being written has no answer for anybody, for as long as its writer sleeps.
+	 */
+	if (slot_has(slot, name, family, addrs, count))
+		atomic_store_explicit(&slot->age, ++last_age, memory_order_release);
+	else
+		slot_write(slot, name, family, addrs, count);
 	pthread_mutex_unlock(&writers);
 }
 

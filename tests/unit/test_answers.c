@@ -492,6 +492,32 @@ static void *keep_writing_constraint(void *unused)
 	return unused;
 }
 
+static void *keep_recording_the_same(void *unused)
+{
+	while (!threads_stop)
+		record_range("same.example", AF_UNSPEC, 98, 0, 2);
+	return unused;
+}
+
+/* Not even where there are more writers than processors, and one is stopped in the middle. */
+static void test_answers_recorded_again_unchanged_are_there_all_the_time(void)
+{
+	pthread_t threads[WRITERS * 2];
+	const struct addr addr = addr_of(98, 0);
+	unsigned missing = 0;
+	struct answer answer;
+
+	record_range("same.example", AF_UNSPEC, 98, 0, 2);
+	threads_stop = false;
+	for (unsigned i = 0; i < WRITERS * 2; i++)
+		test_assert(pthread_create(&threads[i], NULL, keep_recording_the_same, NULL) == 0);
+	for (unsigned i = 0; i < 20000; i++)
+		missing += answers_recall(&addr, &answer) != 2;
+	stop_threads(threads, WRITERS * 2);
+	test_at("%u times missing", missing);
+	test_assert(missing == 0);
+}
+
 static void test_answers_in_common_hold_while_one_is_recorded_again(void)
 {
 	uint64_t end_ns = clock_now_ns() + 50 * CLOCK_NS_PER_MS;
@@ -560,6 +586,7 @@ int main(void)
 	 * that hardly anybody would come upon a write.
 	 */
 	test_run(test_answers_read_while_written_are_whole);
+	test_run(test_answers_recorded_again_unchanged_are_there_all_the_time);
 	test_run(test_answers_in_common_hold_while_one_is_recorded_again);
 	test_run(test_answers_after_fork_are_usable_whatever_the_writers_did);
 	test_run(test_answers_unknown_address_has_none);
