@@ -149,6 +149,14 @@ static void make_blocking(struct race *race)
 		connect_again(race);
 }
 
+/* A busy machine may not have come to the real connect() yet, and then nothing is ended. */
+static void shut_down(struct race *race)
+{
+	if (shutdown(race->fd, (int)(race->number % 3)) < 0 && errno == ENOTCONN &&
+	    race->plan.mode == BLOCKING)
+		race->adrift = true;
+}
+
 /* While it is undecided nothing says so but "not yet"; afterwards nothing but its end. */
 static void probe(struct race *race)
 {
@@ -271,7 +279,7 @@ static void act_on_race(struct race *race)
 	case CLEAR_IOCTL: make_blocking(race); break;
 	case CONNECT_AGAIN: connect_again(race); break;
 	case PROBE: probe(race); break;
-	case SHUT_DOWN: (void)shutdown(race->fd, (int)(race->number % 3)); break;
+	case SHUT_DOWN: shut_down(race); break;
 	case UNSPEC:
 	case UNSPEC_AND_AGAIN: disconnect(race); break;
 	case FORK: fork_child(race); break;

@@ -321,10 +321,10 @@ static void single(struct race *race)
 	act_join(race);
 	block_signals(race, false);
 	MUST(race->signals == 0 || signals_seen > 0);
-	if (act_ends_it(plan->action) && atomic_load(&race->acted))
-		act_settle(race);
-	else if (race->adrift)
+	if (race->adrift)
 		count(ABANDONED);
+	else if (act_ends_it(plan->action) && atomic_load(&race->acted))
+		act_settle(race);
 	else
 		race_check_end(race, ready);
 	race_close(race);
