@@ -184,6 +184,10 @@ static void reconcile(struct plan *plan)
 	 */
 	if (plan->set == RAW_ADDED && plan->action == SECOND_WAITER)
 		plan->action = NOTHING;
+	/* What is changed unseen in the moment of a swap is missed (README). */
+	if (plan->set == RAW_ADDED && (plan->action == MODIFY || plan->action == REMOVE_AND_ADD ||
+	                               plan->action == DUP_AND_CLOSE))
+		plan->action = NOTHING;
 	if (plan->action == SIGNAL || plan->action == SIGNAL_RESTART ||
 	    plan->action == SECOND_WAITER)
 		plan->by_thread = true;
