@@ -271,7 +271,7 @@ struct contest_number *contests_in_range(unsigned first, unsigned last, uint32_t
 void contests_recount(struct contest *contest)
 {
 	bool is_blind = contest->state == CONTEST_OPEN && contest->unattended &&
-	                (contest->known & (WAITERS_POLL | WAITERS_RECORD)) == 0;
+	                (contest->known & WAITERS_RECORD) == 0;
 
 	if (contest->is_blind == is_blind)
 		return;

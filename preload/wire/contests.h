@@ -47,12 +47,11 @@ bool contests_may_have(int fd);
 bool contests_exist(void);
 
 /*
- * Whether there are contests that an unseen registration could belong to, and when the next one is
- * to be given a socket (CLOCK_NEVER: none): what the program's waits ask first. One load, without
+ * Whether there are contests that an unseen registration could belong to: all whose numbers were
+ * not seen to be put into a set, whatever else is known of who waits for them. One load, without
  * the lock.
  */
 bool contests_are_blind(void);
-uint64_t contests_next_feeding_ns(void);
 
 /*
  * A thread of the program begins (1) or ends (-1) a wait. One that sleeps already when a race

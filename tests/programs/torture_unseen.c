@@ -194,6 +194,22 @@ static void raw_set_and_connect(void)
 	CHECK(close(fd) == 0 && close(set) == 0);
 }
 
+/* A further connect() says something of how the program waits, but not all. */
+static void raw_set_and_connect_asked(void)
+{
+	struct names names = resolve(on->host);
+	struct epoll_event event;
+	int set = raw_open_set(), fd = begin();
+
+	raw_add(set, fd, EPOLLOUT, DATA);
+	CHECK(connect_to(fd, names.at[0]) < 0 && (errno == EALREADY || !pending()));
+	CHECK(epoll_wait(set, &event, 1, (int)on->not_after_ms) == 1 && event.data.u64 == DATA);
+	CHECK_BITS(event.events, EPOLLOUT);
+	check_end(fd);
+	freeaddrinfo(names.list);
+	CHECK(close(fd) == 0 && close(set) == 0);
+}
+
 static void all_raw_level_before(void)
 {
 	all_raw(true, POLLOUT, 0);
@@ -802,6 +818,7 @@ static const struct torture cases[] = {
     CASE(raw_select_out, SAME),
     CASE(raw_select_in, SAME),
     CASE(raw_set_and_connect, RACED),
+    CASE(raw_set_and_connect_asked, RACED),
     CASE(all_raw_level_before, SAME),
     CASE(all_raw_level_after, SAME),
     CASE(all_raw_level_in, SAME),
