@@ -35,7 +35,8 @@ PURE_SRC := $(sort $(wildcard preload/race/*.c preload/base/*.c preload/memory/*
 PURE_OBJ := $(PURE_SRC:%.c=$(B)/obj/%.o)
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
-PROGRAM_SRC := $(filter-out tests/programs/fault.c,$(sort $(wildcard tests/programs/*.c tests/lab/*.c)))
+# api_uv.c is built where it is run: libuv may come with the tests.
+PROGRAM_SRC := $(filter-out tests/programs/fault.c tests/programs/api_uv.c,$(sort $(wildcard tests/programs/*.c tests/lab/*.c)))
 PROGRAM_BIN := $(patsubst %.c,$(B)/tests/%,$(notdir $(PROGRAM_SRC)))
 
 .DELETE_ON_ERROR:
@@ -92,6 +93,11 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(PURE_OBJ) $(B)/libheconnect.a
 $(B)/unit/test_list: UNIT_LDFLAGS := -Wl,--wrap=malloc,--wrap=free
 
 $(B)/tests/%: $(B)/obj/tests/programs/%.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# Programs of the API.
+$(B)/tests/api_%: $(B)/obj/tests/programs/api_%.o $(B)/libheconnect.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
