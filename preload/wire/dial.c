@@ -265,14 +265,16 @@ static void attend(struct contest *contest, uint64_t now_ns)
 
 /*
  * A number that did not block may stand in epoll sets that we do not know of. From now on another
- * socket is put on it without asking who waits, so those are looked for, without the lock.
+ * socket is put on it for what this call tells of who waits, so those are looked for, without the
+ * lock; once, where the program asks again and again.
  */
-static bool is_registered_as_known(int fd, struct quiet *quiet)
+static bool is_registered_as_known(int fd, bool blocks, struct quiet *quiet)
 {
 	const struct contest *contest = contests_find(fd);
+	unsigned enough = WAITERS_RECORD | (blocks ? 0u : WAITERS_POLL);
 	bool known;
 
-	if (contest == NULL || !contest->unattended || (contest->known & WAITERS_RECORD) != 0)
+	if (contest == NULL || !contest->unattended || (contest->known & enough) != 0)
 		return true;
 	contests_unlock(quiet);
 	known = unseen_find_everywhere(fd);
@@ -289,10 +291,10 @@ int dial_join(int fd, const struct sockaddr *sa, socklen_t len)
 	uint64_t now_ns;
 
 	contests_lock(&visit.quiet);
-	known = !blocks || is_registered_as_known(fd, &visit.quiet);
+	known = is_registered_as_known(fd, blocks, &visit.quiet);
 	now_ns = clock_now_ns();
 	contest = contests_find(fd);
-	if (contest != NULL && blocks && (!known || !is_about(contest, sa, len))) {
+	if (contest != NULL && (!known || (blocks && !is_about(contest, sa, len)))) {
 		/* Or another destination: what we know of the number is over. */
 		contest_leave(contest, now_ns);
 		contest = NULL;

@@ -177,6 +177,24 @@ static void all_raw(bool before, short want, uint32_t mode)
 	CHECK(close(fd) == 0 && close(raw_set) == 0);
 }
 
+/* The same, when the first address has failed before the program comes back to it. */
+static void raw_set_and_connect_asked_late(void)
+{
+	struct names names = resolve(on->host);
+	struct epoll_event event;
+	int set = raw_open_set(), fd = open_nonblocking(AF_INET6);
+
+	raw_add(set, fd, EPOLLOUT, DATA);
+	begin_on(fd);
+	sleep_ms(R6_MS * 3);
+	CHECK(connect_to(fd, names.at[0]) < 0 && (errno == EALREADY || !pending()));
+	CHECK(epoll_wait(set, &event, 1, (int)on->not_after_ms) == 1 && event.data.u64 == DATA);
+	CHECK_BITS(event.events, EPOLLOUT);
+	check_end(fd);
+	freeaddrinfo(names.list);
+	CHECK(close(fd) == 0 && close(set) == 0);
+}
+
 /* Registered unseen, then waited for in connect(): the set knows of the end all the same. */
 static void raw_set_and_connect(void)
 {
@@ -819,6 +837,7 @@ static const struct torture cases[] = {
     CASE(raw_select_in, SAME),
     CASE(raw_set_and_connect, RACED),
     CASE(raw_set_and_connect_asked, RACED),
+    CASE(raw_set_and_connect_asked_late, BLACK | REFUSED, 0),
     CASE(all_raw_level_before, SAME),
     CASE(all_raw_level_after, SAME),
     CASE(all_raw_level_in, SAME),
