@@ -74,9 +74,11 @@ $(B)/libheconnect.so.$(SOVERSION): $(API_OBJ) preload/api/symbols.map
 $(B)/libheconnect.so: $(B)/libheconnect.so.$(SOVERSION)
 	ln -sf $(<F) $@
 
-# One object, so that the names of our rooms stay ours in a program that links it.
+# One object, so that the names of our rooms stay ours in a program that links it. Without groups: of
+# a group that the program has as well (the reference to the personality of -fexceptions) the linker
+# takes one, and what was made local in ours would point to nothing.
 $(B)/libheconnect.a: $(API_OBJ)
-	$(LD) -r -o $(B)/obj/libheconnect.o $(API_OBJ)
+	$(LD) -r --force-group-allocation -o $(B)/obj/libheconnect.o $(API_OBJ)
 	$(OBJCOPY) --localize-hidden $(B)/obj/libheconnect.o
 	rm -f $@
 	$(AR) rcs $@ $(B)/obj/libheconnect.o
