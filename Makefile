@@ -66,10 +66,12 @@ $(B)/libhe.so: $(LIB_OBJ) preload/edge/exports.map
 	    -Wl,--version-script=preload/edge/exports.map -Wl,--no-undefined-version \
 	    $(if $(SAN),,-Wl,-z,defs) -Wl,-z,now -Wl,-z,relro -Wl,-soname,libhe.so $(LIBS)
 
+# Not unloaded by dlclose(): a lookup that nobody waits for may still run in it.
 $(B)/libheconnect.so.$(SOVERSION): $(API_OBJ) preload/api/symbols.map
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $(API_OBJ) \
 	    -Wl,--version-script=preload/api/symbols.map -Wl,--no-undefined-version \
-	    $(if $(SAN),,-Wl,-z,defs) -Wl,-z,now -Wl,-z,relro -Wl,-soname,$(@F) -pthread
+	    $(if $(SAN),,-Wl,-z,defs) -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete \
+	    -Wl,-soname,$(@F) -pthread
 
 $(B)/libheconnect.so: $(B)/libheconnect.so.$(SOVERSION)
 	ln -sf $(<F) $@
@@ -102,6 +104,11 @@ $(B)/tests/%: $(B)/obj/tests/programs/%.o
 $(B)/tests/api_%: $(B)/obj/tests/programs/api_%.o $(B)/libheconnect.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# What is linked beside its own object: rooms of the API that decide.
+$(B)/unit/test_answer_cache: $(addprefix $(B)/obj/preload/api/,answer_cache.o lookup.o)
+$(B)/unit/test_failure_memory: $(B)/obj/preload/api/failure_memory.o
+$(B)/unit/test_lineup: $(addprefix $(B)/obj/preload/api/,failure_memory.o lineup.o plan.o report.o sized.o)
 
 $(B)/tests/%: $(B)/obj/tests/lab/%.o
 	@mkdir -p $(@D)

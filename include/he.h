@@ -349,7 +349,10 @@ int he_finish(struct he_race *race, struct he_report **ret_report);
  */
 struct he_connector;
 
-/* As struct he_options: `struct he_connector_options options = HE_CONNECTOR_OPTIONS_INIT;`. */
+/*
+ * As struct he_options: `struct he_connector_options options = HE_CONNECTOR_OPTIONS_INIT;`.
+ * getaddrinfo() does not tell how long the DNS lets an answer be used: answer_ms is all there is.
+ */
 struct he_connector_options {
 	size_t size;
 	int answer_ms;   /* how long the answer for a name is used again; 0: not at all */
@@ -373,11 +376,14 @@ struct he_connector *he_connector_new(const struct he_connector_options *options
  * Connects to `port` of `host`, a name or a numeric address, as he_connect() does with the
  * addresses that getaddrinfo(3) gives for it. Names are looked up in a thread of their own, so that
  * options->timeout_ms holds for the whole call, and options->cancel_fd ends that, too; a lookup
- * that nobody waits for any more runs on, and its answer is kept.
+ * that nobody waits for any more runs on, and its answer is kept. Threads that want the same name
+ * at the same time share a lookup. (Where no thread can be made, the caller's looks the name up,
+ * and neither ends that.)
  *
- * Addresses that failed lately, or did not answer while one that was tried later connected, are
- * tried after all others. Returns and reports as he_connect(), but entries of the list are not told
- * (NULL in the report). Fails also with EINVAL (`host` NULL or empty, `port` 0:
+ * Addresses that failed lately, or did not answer while one that was tried later connected, or
+ * used the time up without an answer, are tried after all others, for failure_ms or until they
+ * connect. Returns and reports as he_connect(), with times since the race began, but entries of the
+ * list are not told (NULL in the report). Fails also with EINVAL (`host` NULL or empty, `port` 0:
  * HE_CAUSE_NO_ADDRESS) and, where the name cannot be resolved, with ENOENT (there is no such name,
  * or it has no address), EAGAIN (try later), ENOMEM, EIO (anything else; he_report_gai() tells).
  *
@@ -394,6 +400,7 @@ void he_connector_clear_failures(struct he_connector *connector);
 
 /*
  * Frees it; nothing for NULL. No thread may be in a call on it; lookups that run on do not need it.
+ * In a child after fork(), what lookups and other threads of the parent held stays allocated.
  * errno stays.
  */
 void he_connector_free(struct he_connector *connector);

@@ -142,17 +142,42 @@ static int put_in_order(struct plan *plan, const struct addrinfo *list)
 	return possible ? 0 : -ENOMEM;
 }
 
+static int take_options(const struct he_options *given, struct he_options *ret_options,
+                        enum he_cause *ret_cause)
+{
+	struct he_options options = HE_OPTIONS_INIT;
+	int r = given == NULL ? 0 : sized_copy(&options, sizeof(options), given);
+
+	if (r < 0) {
+		*ret_cause = HE_CAUSE_OPTIONS_SIZE;
+		return r;
+	}
+	options.size = sizeof(options);
+	*ret_options = options;
+	return check_options(&options, ret_cause);
+}
+
+int plan_check_options(const struct he_options *given, struct he_options *ret_options,
+                       enum he_cause *ret_cause)
+{
+	struct he_options options;
+	size_t locals;
+	int r = take_options(given, &options, ret_cause);
+
+	if (r == 0)
+		r = check_locals(options.local, &locals, ret_cause);
+	if (r == 0)
+		*ret_options = options;
+	return r;
+}
+
 int plan_make(const struct addrinfo *list, const struct he_options *options, struct plan *ret_plan,
               enum he_cause *ret_cause)
 {
-	struct plan plan = {.options = HE_OPTIONS_INIT};
+	struct plan plan = {0};
 	size_t locals = 0;
-	int r = options == NULL ? 0 : sized_copy(&plan.options, sizeof(plan.options), options);
+	int r = take_options(options, &plan.options, ret_cause);
 
-	if (r < 0)
-		*ret_cause = HE_CAUSE_OPTIONS_SIZE;
-	if (r == 0)
-		r = check_options(&plan.options, ret_cause);
 	if (r == 0)
 		r = check_list(list, &plan.count, ret_cause);
 	if (r == 0)

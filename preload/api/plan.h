@@ -27,6 +27,13 @@ struct plan {
 int plan_make(const struct addrinfo *list, const struct he_options *options, struct plan *ret_plan,
               enum he_cause *ret_cause);
 
+/*
+ * Checks options before there is a list: those that it takes, plan_make() takes. ret_options is a
+ * copy, of the size that this library knows. Returns 0, or -errno and in ret_cause which it was.
+ */
+int plan_check_options(const struct he_options *given, struct he_options *ret_options,
+                       enum he_cause *ret_cause);
+
 void plan_free(struct plan *plan);
 
 #endif

@@ -19,7 +19,8 @@ const char *he_cause_text(enum he_cause cause)
 	case HE_CAUSE_POLLING:
 		return "no descriptor to poll: close some, or raise the limit (ulimit -n)";
 	case HE_CAUSE_RESOLVING: return "the name could not be resolved";
-	case HE_CAUSE_NO_ADDRESS: return "no address given: pass a list of getaddrinfo()";
+	case HE_CAUSE_NO_ADDRESS:
+		return "no address given: pass a list of getaddrinfo(), or host and port";
 	case HE_CAUSE_FAMILY: return "an address is neither IPv4 nor IPv6: leave it out";
 	case HE_CAUSE_PROTOCOL:
 		return "an address is not for TCP: ask getaddrinfo() for SOCK_STREAM in the hints";
