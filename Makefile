@@ -96,6 +96,8 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(PURE_OBJ) $(B)/libheconnect.a
 # It makes the library's memory fail.
 $(B)/unit/test_list: UNIT_LDFLAGS := -Wl,--wrap=malloc,--wrap=free
 
+$(B)/tests/connector: $(B)/libheconnect.a
+
 $(B)/tests/%: $(B)/obj/tests/programs/%.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
