@@ -85,6 +85,10 @@ $(B)/libheconnect.a: $(API_OBJ)
 	rm -f $@
 	$(AR) rcs $@ $(B)/obj/libheconnect.o
 
+# A program as its users write them: the header and the archive.
+$(B)/http_get: $(B)/obj/tools/http_get.o $(B)/libheconnect.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread
+
 $(B)/he: $(HE_OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(HE_OBJ) $(LIBS)
 
@@ -123,14 +127,16 @@ $(B)/tests/%.so: $(B)/obj/tests/programs/%.o
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: demo bench soak tests unit check asan tsan
+.PHONY: examples demo bench soak tests unit check asan tsan
+examples: $(B)/http_get ## build the example programs of libheconnect
+
 demo: all $(B)/tests/blackhole $(B)/tests/greet $(B)/demo_names.so ## show what libhe does, on real programs
 	@HE_BUILD=$(B) tools/demo
 
 $(B)/demo_names.so: $(B)/obj/tools/demo_names.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^ $(LIBS)
 
-tests: all $(UNIT_BIN) $(PROGRAM_BIN) $(B)/tests/fault.so $(B)/tests/soak
+tests: all examples $(UNIT_BIN) $(PROGRAM_BIN) $(B)/tests/fault.so $(B)/tests/soak
 
 $(B)/tests/soak: $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tests/soak/*.c)))
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
