@@ -160,6 +160,7 @@ struct suspect {
 	int fd;
 	uint32_t events;
 	unsigned moves; /* interests_moves() before the wait that reported it */
+	bool alone;     /* no other number has the same data in that set */
 };
 
 /* Put in by us since that wait began: what it reported may be about the socket before. */
@@ -169,19 +170,30 @@ static bool may_be_stale(const struct suspect *suspect, const struct interest *i
 	       (int)(interest->attached - suspect->moves) > 0;
 }
 
+/* A failure that was told before disarmed it already. */
+static bool is_for_once(const struct interest *interest)
+{
+	return (interest->events & EPOLLONESHOT) != 0 && !interest->reported;
+}
+
 /* On the number no race goes on. Whether the event is none for the program. */
 static bool explains_idle(const struct suspect *suspect)
 {
 	struct interest *interest = interests_of(suspect->set, suspect->fd);
 
+	/*
+	 * What was put in armed while the event was on its way would report once more: that is
+	 * hidden for a failure, and for what is to be reported once.
+	 */
+	if (may_be_stale(suspect, interest) &&
+	    ((suspect->events & FAILED) != 0 || (suspect->alone && is_for_once(interest)))) {
+		interests_renew(interest);
+		return true;
+	}
 	if ((suspect->events & FAILED) == 0) {
 		/* It has connected, and that was all that we need to know it for. */
 		interests_forget(suspect->fd);
 		return false;
-	}
-	if (may_be_stale(suspect, interest)) {
-		interests_renew(interest);
-		return true;
 	}
 	if (interest != NULL) {
 		interest->reported = true;
@@ -232,7 +244,8 @@ static bool keeps(int set, const struct epoll_event *event, unsigned moves)
 		 */
 		if (own_is(interest->fd, interest->cookie))
 			suspects[count++] = (struct suspect){interest->set, interest->fd,
-			                                     (uint32_t)event->events, moves};
+			                                     (uint32_t)event->events, moves, false};
+	suspects[0].alone = count == 1;
 	for (unsigned i = 0; i < count && !explained; i++) {
 		contest = contests_find(suspects[i].fd);
 		explained = explains(&suspects[i], contest);
