@@ -113,8 +113,11 @@ static void abandon(void *race)
 int he_connect(const struct addrinfo *list, const struct he_options *options,
                struct he_report **ret_report)
 {
-	struct he_race *race = he_begin(list, options);
+	struct he_race *race;
 
+	/* A race that is decided at once never waits, and is a cancellation point all the same. */
+	pthread_testcancel();
+	race = he_begin(list, options);
 	if (race == NULL) {
 		if (ret_report != NULL)
 			*ret_report = NULL;
