@@ -313,7 +313,9 @@ int he_connect(const struct addrinfo *list, const struct he_options *options,
  *         wait until he_descriptor(race) is readable
  *     fd = he_finish(race, &report);
  *
- * `list` has to last until he_finish(). After fork() the race is the parent's.
+ * `list` has to last until he_finish(). After fork() the race is the parent's: in a child all that
+ * is left to do is he_finish(), which fails, with ECANCELED unless the race had failed before, and
+ * takes nothing from the parent.
  */
 struct he_race;
 

@@ -9,15 +9,20 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- the end
- * -------------------------------------------------------------------------------------- */
+/* --- the end ----------------------------------------------------------------------------------- */
+
+bool drive_is_inherited(const struct he_race *race)
+{
+	return getpid() != race->owner;
+}
 
 /* No more to be polled: it is to be closed, or handed over. */
 static void retire(struct he_race *race, unsigned i)
 {
 	struct contender *contender = &race->contenders[i];
 
-	if (contender->polled)
+	/* What a child takes out of the set would not be reported to the parent any more. */
+	if (contender->polled && !drive_is_inherited(race))
 		pollable_remove(&race->pollable, contender->fd);
 	contender->polled = false;
 }
@@ -51,9 +56,6 @@ static void report_attempt(const struct he_race *race, unsigned i, uint64_t now_
 static void conclude(struct he_race *race, enum he_cause cause, int error, uint64_t now_ns)
 {
 	race->over = true;
-	/* The sockets are ours in a forked child, too; the set is not, and still wanted by the
-	 * parent. */
-	race->pollable.shared = getpid() != race->owner;
 	race->report->cause = cause;
 	race->report->error = error;
 	race->report->count = race->race.next;
@@ -89,8 +91,7 @@ void drive_end(struct he_race *race, enum he_cause cause, int error)
 	conclude(race, cause, error, now_ns);
 }
 
-/* --- the race
- * ------------------------------------------------------------------------------------- */
+/* --- the race ---------------------------------------------------------------------------------- */
 
 static void report_end(struct he_race *race, unsigned i, enum handshake state,
                        const struct contender_failure *failure, uint64_t now_ns)
@@ -200,7 +201,7 @@ void drive_advance(struct he_race *race)
 
 	if (race->over)
 		return;
-	if (getpid() != race->owner || !take_news(race, now_ns)) {
+	if (drive_is_inherited(race) || !take_news(race, now_ns)) {
 		conclude(race, HE_CAUSE_CANCELLED, ECANCELED, now_ns);
 		return;
 	}
@@ -214,8 +215,7 @@ void drive_advance(struct he_race *race)
 	}
 }
 
-/* --- the begin
- * ------------------------------------------------------------------------------------ */
+/* --- the begin --------------------------------------------------------------------------------- */
 
 /* RFC 8305 section 5: the pace spares the network, and loopback is none. */
 static void set_pace(struct he_race *race)

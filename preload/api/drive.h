@@ -31,6 +31,9 @@ struct he_race *drive_begin(const struct addrinfo *list, const struct he_options
 void drive_advance(struct he_race *race);
 void drive_free(struct he_race *race);
 
+/* Whether this process is a child of the one that began the race, and may only end it. */
+bool drive_is_inherited(const struct he_race *race);
+
 /* Ends the race without a winner, closing one that there was. */
 void drive_end(struct he_race *race, enum he_cause cause, int error);
 

@@ -72,7 +72,7 @@ static int finish(struct he_race *race, struct he_report **ret_report)
 {
 	int fd, error;
 
-	if (!race->over)
+	if (!race->over || drive_is_inherited(race))
 		drive_end(race, HE_CAUSE_CANCELLED, ECANCELED);
 	if (race->winner_fd >= 0) {
 		error = set_mode(race->winner_fd, &race->plan.options);

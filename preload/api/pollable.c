@@ -53,8 +53,7 @@ int pollable_add_attempt(struct pollable *pollable, int fd, unsigned i)
 
 void pollable_remove(struct pollable *pollable, int fd)
 {
-	if (!pollable->shared)
-		(void)libc_epoll_ctl(pollable->set, EPOLL_CTL_DEL, fd, NULL);
+	(void)libc_epoll_ctl(pollable->set, EPOLL_CTL_DEL, fd, NULL);
 }
 
 void pollable_wait_until(struct pollable *pollable, uint64_t until_ns)

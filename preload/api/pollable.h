@@ -13,7 +13,6 @@ struct pollable {
 	int set;         /* -1: none */
 	int timer;       /* -1: none */
 	uint64_t due_ns; /* what the timer is set to; 0: it is not */
-	bool shared;     /* in a forked child: the set is the parent's */
 };
 
 /* What is ready; POLLABLE_ATTEMPT and up: attempt 0 and up. */
