@@ -241,7 +241,7 @@ enum he_outcome {
 struct he_attempt {
 	const struct addrinfo *addr;    /* the caller's entry; valid as long as that is */
 	struct sockaddr_storage remote; /* a copy of its address */
-	struct sockaddr_storage local;  /* of its socket; ss_family is 0 if it came not so far */
+	struct sockaddr_storage local;  /* of its socket; ss_family is 0 if it never had one */
 	enum he_outcome outcome;
 	enum he_cause cause; /* of HE_OUTCOME_FAILED */
 	int error;           /* errno value of HE_OUTCOME_FAILED; 0 else */

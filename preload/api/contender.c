@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 
 static int fail(struct contender_failure *ret_failure, enum he_cause cause, int error)
 {
@@ -113,18 +112,18 @@ static int bind_to_local(int fd, unsigned i, const struct plan *plan, struct he_
 	return fail(ret_failure, HE_CAUSE_NO_LOCAL, EADDRNOTAVAIL);
 }
 
-/* A socket that came to no address has none to tell. */
-static void look_local(int fd, struct sockaddr_storage *ret_local)
+/* Where it connects from: nowhere, if it found no way to send and was not bound. */
+static void tell_local(int fd, struct sockaddr_storage *ret_local)
 {
-	struct sockaddr_storage local;
+	struct sockaddr_storage local = {0};
 	socklen_t len = sizeof(local);
 	struct addr addr;
 	struct addr_extra extra;
 
 	if (getsockname(fd, (struct sockaddr *)&local, &len) == 0 &&
 	    addr_from_sockaddr((struct sockaddr *)&local, len, &addr, &extra) == 0 &&
-	    !addr_is_any(&addr))
-		memcpy(ret_local, &local, len);
+	    (!addr_is_any(&addr) || extra.port != 0))
+		*ret_local = local;
 }
 
 enum handshake contender_start(struct contender *contenders, unsigned i, const struct plan *plan,
@@ -152,7 +151,7 @@ enum handshake contender_start(struct contender *contenders, unsigned i, const s
 	ret_failure->cause = HE_CAUSE_CONNECT;
 	state =
 	    handshake_begin(contender->fd, addr->ai_addr, addr->ai_addrlen, &ret_failure->error);
-	look_local(contender->fd, &report->attempts[i].local);
+	tell_local(contender->fd, &report->attempts[i].local);
 	return state;
 }
 
