@@ -197,7 +197,9 @@ enum he_cause {
 	HE_CAUSE_TIMEOUT,   /* timeout_ms has passed (ETIMEDOUT) */
 	HE_CAUSE_CANCELLED, /* by cancel_fd, he_cancel() or he_finish() (ECANCELED) */
 	HE_CAUSE_ABORTED,   /* the socket callback returned HE_ABORT (ECANCELED) */
-	HE_CAUSE_POLLING,   /* no descriptor to poll could be made (EMFILE and the like) */
+	/* No descriptor to poll could be made (EMFILE and the like). Of an attempt, too, that could
+	   not be watched with it (as of epoll_ctl(2)). */
+	HE_CAUSE_POLLING,
 	HE_CAUSE_RESOLVING, /* he_connector: the name could not be resolved (see he_report_gai()) */
 
 	/* Bad input: nothing was tried. */
@@ -215,16 +217,18 @@ enum he_cause {
 	HE_CAUSE_CANCEL_FD,     /* cancel_fd cannot be polled (as of epoll_ctl(2): EBADF, EPERM) */
 
 	/* Of an attempt. */
-	HE_CAUSE_CONNECT,          /* the network or the kernel said so (as of connect(2)) */
-	HE_CAUSE_SOCKET,           /* no socket (as of socket(2)) */
-	HE_CAUSE_NO_LOCAL,         /* no local address is of its family (EADDRNOTAVAIL) */
-	HE_CAUSE_BIND,             /* no bind worked (as of bind(2), for the last one) */
-	HE_CAUSE_CALLBACK,         /* the socket callback returned -errno (that one) */
-	HE_CAUSE_CALLBACK_SAME,    /* ... the descriptor of another attempt (EEXIST) */
-	HE_CAUSE_CALLBACK_IN_USE,  /* ... a socket that is connected, connecting or listening
-	                              (EISCONN) */
-	HE_CAUSE_CALLBACK_UNUSABLE /* ... no TCP socket of that family (ENOTSOCK, EPROTOTYPE, EBADF)
-	                            */
+	HE_CAUSE_CONNECT,         /* the network or the kernel said so (as of connect(2)) */
+	HE_CAUSE_SOCKET,          /* no socket (as of socket(2)) */
+	HE_CAUSE_NO_LOCAL,        /* no local address is of its family (EADDRNOTAVAIL) */
+	HE_CAUSE_BIND,            /* no bind worked (as of bind(2), for the last one) */
+	HE_CAUSE_CALLBACK,        /* the socket callback returned -errno (that one) */
+	HE_CAUSE_CALLBACK_SAME,   /* ... the descriptor of another attempt (EEXIST) */
+	HE_CAUSE_CALLBACK_IN_USE, /* ... a socket that is connected, connecting or listening
+	                             (EISCONN) */
+	/* ... no TCP socket of that family (ENOTSOCK, EPROTOTYPE, EBADF), one whose connect() would
+	   not wait for the peer (EOPNOTSUPP: TCP_FASTOPEN_CONNECT, TCP_REPAIR), or one that does
+	   not become non-blocking (as of fcntl(2)) */
+	HE_CAUSE_CALLBACK_UNUSABLE
 };
 
 /* A sentence for it, with the remedy where there is one. Static; never NULL. Safe anywhere. */
