@@ -38,6 +38,7 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 # api_uv.c is built where it is run: libuv may come with the tests.
 PROGRAM_SRC := $(filter-out tests/programs/fault.c tests/programs/api_uv.c,$(sort $(wildcard tests/programs/*.c tests/lab/*.c)))
 PROGRAM_BIN := $(patsubst %.c,$(B)/tests/%,$(notdir $(PROGRAM_SRC)))
+CONFORM_BIN := $(B)/tests/conformance $(B)/tests/conformance_shared
 
 .DELETE_ON_ERROR:
 # Objects stay, to be compiled once.
@@ -136,10 +137,22 @@ demo: all $(B)/tests/blackhole $(B)/tests/greet $(B)/demo_names.so ## show what 
 $(B)/demo_names.so: $(B)/obj/tools/demo_names.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^ $(LIBS)
 
-tests: all examples $(UNIT_BIN) $(PROGRAM_BIN) $(B)/tests/fault.so $(B)/tests/soak
+tests: all examples $(UNIT_BIN) $(PROGRAM_BIN) $(B)/tests/fault.so $(B)/tests/soak $(CONFORM_BIN)
 
 $(B)/tests/soak: $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tests/soak/*.c)))
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# What holds libheconnect to he.h, as an archive and as a shared library; the archive's allocations
+# go through tests/conformance/heap.c.
+CONFORM_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tests/conformance/*.c)))
+WRAPPED := -Wl,--wrap=malloc,--wrap=calloc,--wrap=free
+$(B)/tests/conformance: $(CONFORM_OBJ) $(B)/libheconnect.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(WRAPPED) $(LIBS)
+
+$(B)/tests/conformance_shared: $(filter-out %/heap.o,$(CONFORM_OBJ)) $(B)/libheconnect.so.$(SOVERSION)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,-rpath,'$$ORIGIN/..' $(LIBS)
 
 $(B)/bench: $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tools/bench*.c))) $(B)/libheconnect.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
