@@ -38,7 +38,7 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 # api_uv.c is built where it is run: libuv may come with the tests.
 PROGRAM_SRC := $(filter-out tests/programs/fault.c tests/programs/api_uv.c,$(sort $(wildcard tests/programs/*.c tests/lab/*.c)))
 PROGRAM_BIN := $(patsubst %.c,$(B)/tests/%,$(notdir $(PROGRAM_SRC)))
-CONFORM_BIN := $(B)/tests/conformance $(B)/tests/conformance_shared
+CONFORM_BIN := $(B)/tests/conformance $(B)/tests/conformance_shared $(B)/tests/he_input
 
 .DELETE_ON_ERROR:
 # Objects stay, to be compiled once.
@@ -145,6 +145,8 @@ $(B)/tests/soak: $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tests/soak/*.c)))
 # What holds libheconnect to he.h, as an archive and as a shared library; the archive's allocations
 # go through tests/conformance/heap.c.
 CONFORM_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tests/conformance/*.c)))
+INPUT_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tests/input/*.c)) \
+             $(addprefix tests/conformance/,conform.c heap.c hooks.c peers.c))
 WRAPPED := -Wl,--wrap=malloc,--wrap=calloc,--wrap=free
 $(B)/tests/conformance: $(CONFORM_OBJ) $(B)/libheconnect.a
 	@mkdir -p $(@D)
@@ -153,6 +155,10 @@ $(B)/tests/conformance: $(CONFORM_OBJ) $(B)/libheconnect.a
 $(B)/tests/conformance_shared: $(filter-out %/heap.o,$(CONFORM_OBJ)) $(B)/libheconnect.so.$(SOVERSION)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,-rpath,'$$ORIGIN/..' $(LIBS)
+
+$(B)/tests/he_input: $(INPUT_OBJ) $(B)/libheconnect.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(WRAPPED) $(LIBS)
 
 $(B)/bench: $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard tools/bench*.c))) $(B)/libheconnect.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
