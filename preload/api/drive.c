@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- the end ----------------------------------------------------------------------------------- */
+/* --- the end --------------------------------------------------------------------------------- */
 
 bool drive_is_inherited(const struct he_race *race)
 {
@@ -91,7 +91,7 @@ void drive_end(struct he_race *race, enum he_cause cause, int error)
 	conclude(race, cause, error, now_ns);
 }
 
-/* --- the race ---------------------------------------------------------------------------------- */
+/* --- the race -------------------------------------------------------------------------------- */
 
 static void report_end(struct he_race *race, unsigned i, enum handshake state,
                        const struct contender_failure *failure, uint64_t now_ns)
@@ -215,7 +215,7 @@ void drive_advance(struct he_race *race)
 	}
 }
 
-/* --- the begin --------------------------------------------------------------------------------- */
+/* --- the begin ------------------------------------------------------------------------------- */
 
 /* RFC 8305 section 5: the pace spares the network, and loopback is none. */
 static void set_pace(struct he_race *race)
