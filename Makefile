@@ -8,6 +8,7 @@ CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
 # Debian's loader searches /usr/local/lib and the multiarch directories for a bare LD_PRELOAD name.
 LIBDIR ?= $(PREFIX)/lib
+MANDIR ?= $(PREFIX)/share/man
 DESTDIR ?=
 B ?= build
 SAN ?=
@@ -222,21 +223,46 @@ tsan: ## run the tests on a build with ThreadSanitizer
 	HE_BUILD=build/tsan HE_SANITIZER=tsan \
 	    TSAN_OPTIONS=halt_on_error=1:report_signal_unsafe=0:die_after_fork=0:report_thread_leaks=0 $(RUN)
 
+# Written anew for each installation, as PREFIX may be another one.
+$(B)/libheconnect.pc: preload/api/libheconnect.pc.in include/he.h always
+	@mkdir -p $(@D)
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)/%=$${prefix}/%)|' \
+	    -e 's|@VERSION@|$(VERSION)|' $< > $@
+
+# A page is found by each name of its NAME section: by its own, or through a page that includes it.
+MAN := $(sort $(wildcard include/man/*.3))
+man_names = $(filter-out $(basename $(notdir $(1))),$(shell \
+    sed -n '/^\.SH NAME/,/\\-/{/^\.SH/d; s/\\-.*//; s/,/ /g; p}' $(1)))
+MAN_LINKS := $(foreach page,$(MAN),$(patsubst %,$(B)/man/%.3,$(call man_names,$(page))))
+define man_links
+$(patsubst %,$(B)/man/%.3,$(call man_names,$(1))): $(1)
+	@mkdir -p $$(@D)
+	@echo '.so man3/$(notdir $(1))' > $$@
+endef
+$(foreach page,$(MAN),$(eval $(call man_links,$(page))))
+
 # source:mode:place, for install and uninstall alike.
 INSTALLED := $(B)/libhe.so:644:$(LIBDIR)/libhe.so \
              $(B)/he:755:$(PREFIX)/bin/he \
-             include/he.h:644:$(PREFIX)/include/he.h
+             $(B)/libheconnect.so.$(SOVERSION):644:$(LIBDIR)/libheconnect.so.$(SOVERSION) \
+             $(B)/libheconnect.a:644:$(LIBDIR)/libheconnect.a \
+             $(B)/libheconnect.pc:644:$(LIBDIR)/pkgconfig/libheconnect.pc \
+             include/he.h:644:$(PREFIX)/include/he.h \
+             $(foreach page,$(MAN) $(MAN_LINKS),$(page):644:$(MANDIR)/man3/$(notdir $(page)))
+# What a program is linked by, to the library that it then needs.
+INSTALLED_LINK := $(DESTDIR)$(LIBDIR)/libheconnect.so
 part = $(word $(2),$(subst :, ,$(1)))
 
 .PHONY: install uninstall clean
-install: all ## install below $(DESTDIR)$(PREFIX)
+install: all $(foreach f,$(INSTALLED),$(call part,$(f),1)) ## install below $(DESTDIR)$(PREFIX)
 	@$(foreach f,$(INSTALLED),echo "install $(DESTDIR)$(call part,$(f),3)" && \
 	    install -D -m $(call part,$(f),2) $(call part,$(f),1) $(DESTDIR)$(call part,$(f),3) &&) :
-	@# The loader finds a bare LD_PRELOAD name in /usr/local/lib through its cache.
+	ln -sf libheconnect.so.$(SOVERSION) $(INSTALLED_LINK)
+	@# The loader finds a bare name in /usr/local/lib, of LD_PRELOAD or of a library, through its cache.
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 
 uninstall: ## remove what install put there
-	rm -f $(foreach f,$(INSTALLED),$(DESTDIR)$(call part,$(f),3))
+	rm -f $(foreach f,$(INSTALLED),$(DESTDIR)$(call part,$(f),3)) $(INSTALLED_LINK)
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 
 clean: ## remove what was built
