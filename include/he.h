@@ -19,8 +19,8 @@
  * Unless its own text says otherwise, a function is
  *   safe in threads:          yes; one object in one thread at a time
  *   safe in signal handlers:  no, it allocates memory
- *   safe after fork():        yes in the parent; a child may only end what it inherited:
- * he_finish(), he_report_free(), he_list_free(), he_connector_free() a cancellation point:     no
+ *   safe after fork():        yes in the parent; a child may only end or free what it inherited
+ *   a cancellation point:     no
  */
 #ifndef HE_H
 #define HE_H
