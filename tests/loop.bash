@@ -53,6 +53,8 @@ loop_inside() {
 	# A dead connect ends after three seconds.
 	echo 1 >/proc/sys/net/ipv4/tcp_syn_retries
 	echo 0 2>/dev/null >/proc/sys/net/ipv4/tcp_syn_linear_timeouts
+	# Room for the connections of 1,000 races at the same time.
+	echo 4096 >/proc/sys/net/core/somaxconn
 	cat >"$dir/hosts" <<-END
 		127.0.0.1 localhost
 		fd93::e1 refused allrefused half
