@@ -245,8 +245,12 @@ static bool call_blocking(struct race *race)
 		return false;
 	}
 	if (error == EINTR) {
-		/* A call with a deadline is not begun again. */
-		MUST(plan->action == SIGNAL || (plan->action == SIGNAL_RESTART && ms > 0));
+		/*
+		 * A call with a deadline is not begun again, not even after a signal that nobody
+		 * handles: a child of a thread that blocks all signals just then, as in
+		 * pthread_create(), has the kernel wake another thread for its SIGCHLD.
+		 */
+		MUST(plan->action == SIGNAL || ms > 0);
 		return false;
 	}
 	if (error != 0) {
