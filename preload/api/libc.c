@@ -1,6 +1,7 @@
 /*
  * base/libc.h for a library without hooks: the functions by their plain names. What is preloaded
- * before the C library stays in the chain, libhe.so too, which leaves alone who races alone.
+ * before the C library stays in the chain; libhe.so, too, for which this is a program that races by
+ * itself, and whose next address it may try when one has failed.
  */
 #include "base/libc.h"
 
