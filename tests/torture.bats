@@ -642,6 +642,10 @@ torture() {
 	torture number timeout_then_wait
 }
 
+@test "connect (made to block after the first address failed) tells that one's error when all fail" {
+	torture number waited_for_in_connect_late
+}
+
 @test "poll, select, epoll_wait (after siglongjmp out of a blocking connect) find the winner" {
 	torture number jump_then_wait
 }
@@ -675,6 +679,18 @@ torture() {
 }
 
 # --- what no hook sees ----------------------------------------------------------------------------
+
+@test "epoll_wait (registered raw, after a further connect that blocks) tells of the winner" {
+	torture unseen raw_set_and_connect
+}
+
+@test "epoll_wait (registered raw, after a further connect) tells of the winner" {
+	torture unseen raw_set_and_connect_asked
+}
+
+@test "epoll_wait (registered raw, after a further connect when the first failed) tells of the winner" {
+	torture unseen raw_set_and_connect_asked_late
+}
 
 @test "ppoll (raw, output) ends as natively or better" {
 	torture unseen raw_poll_out

@@ -194,6 +194,17 @@ static void lose(struct he_race *race, int error, uint64_t now_ns)
 		conclude(race, HE_CAUSE_ATTEMPTS, error, now_ns);
 }
 
+/* There may be no socket to wait for, when the next one is due after the pace. */
+static void wait_until(struct he_race *race, uint64_t until_ns, uint64_t now_ns)
+{
+	int r = ensure_pollable(race);
+
+	if (r < 0)
+		conclude(race, HE_CAUSE_POLLING, -r, now_ns);
+	else
+		pollable_wait_until(&race->pollable, until_ns);
+}
+
 void drive_advance(struct he_race *race)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -210,7 +221,7 @@ void drive_advance(struct he_race *race)
 		case RACE_START: start(race, move.attempt, now_ns); break;
 		case RACE_WON: win(race, move.attempt, now_ns); break;
 		case RACE_LOST: lose(race, move.error, now_ns); break;
-		case RACE_WAIT: pollable_wait_until(&race->pollable, move.until_ns); return;
+		case RACE_WAIT: wait_until(race, move.until_ns, now_ns); return;
 		}
 	}
 }
