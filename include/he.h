@@ -301,7 +301,7 @@ void he_report_free(struct he_report *report);
  *   - ENOMEM, or as enum he_cause lists it for bad input
  *
  * ret_report, unless NULL, receives a report on both success and failure, to be freed by
- * he_report_free(); NULL with ENOMEM.
+ * he_report_free(); NULL when there is no memory for one.
  *
  * A cancellation point: a thread that is cancelled in it leaves nothing open.
  */
@@ -338,7 +338,7 @@ int he_descriptor(const struct he_race *race);
 /* Does what is due. Returns 0 while the race runs, 1 when it is over. May be called at any time. */
 int he_advance(struct he_race *race);
 
-/* Ends the race, unless it is over: with ECANCELED; a connection that nobody took is closed. */
+/* Ends the race, unless it has failed: with ECANCELED; a connection that nobody took is closed. */
 void he_cancel(struct he_race *race);
 
 /*
