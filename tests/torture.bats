@@ -688,6 +688,10 @@ torture() {
 	torture unseen raw_set_and_connect_asked
 }
 
+@test "epoll_wait (registered raw, after a question for the error) tells of the winner" {
+	torture unseen raw_set_and_error_asked
+}
+
 @test "epoll_wait (registered raw, after a further connect when the first failed) tells of the winner" {
 	torture unseen raw_set_and_connect_asked_late
 }

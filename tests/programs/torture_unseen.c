@@ -177,21 +177,14 @@ static void all_raw(bool before, short want, uint32_t mode)
 	CHECK(close(fd) == 0 && close(raw_set) == 0);
 }
 
-/* The same, when the first address has failed before the program comes back to it. */
-static void raw_set_and_connect_asked_late(void)
+/* The set tells of the end, with the program's data and no failure. */
+static void end_in_set(int set, int fd, int timeout_ms)
 {
-	struct names names = resolve(on->host);
 	struct epoll_event event;
-	int set = raw_open_set(), fd = open_nonblocking(AF_INET6);
 
-	raw_add(set, fd, EPOLLOUT, DATA);
-	begin_on(fd);
-	sleep_ms(R6_MS * 3);
-	CHECK(connect_to(fd, names.at[0]) < 0 && (errno == EALREADY || !pending()));
-	CHECK(epoll_wait(set, &event, 1, (int)on->not_after_ms) == 1 && event.data.u64 == DATA);
+	CHECK(epoll_wait(set, &event, 1, timeout_ms) == 1 && event.data.u64 == DATA);
 	CHECK_BITS(event.events, EPOLLOUT);
 	check_end(fd);
-	freeaddrinfo(names.list);
 	CHECK(close(fd) == 0 && close(set) == 0);
 }
 
@@ -199,33 +192,49 @@ static void raw_set_and_connect_asked_late(void)
 static void raw_set_and_connect(void)
 {
 	struct names names = resolve(on->host);
-	struct epoll_event event;
 	int set = raw_open_set(), fd = begin();
 
 	raw_add(set, fd, EPOLLOUT, DATA);
 	CHECK(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) == 0);
 	CHECK(connect_to(fd, names.at[0]) == 0);
-	CHECK(epoll_wait(set, &event, 1, 1000) == 1 && event.data.u64 == DATA);
-	CHECK_BITS(event.events, EPOLLOUT);
-	check_end(fd);
+	end_in_set(set, fd, 1000);
 	freeaddrinfo(names.list);
-	CHECK(close(fd) == 0 && close(set) == 0);
 }
 
 /* A further connect() says something of how the program waits, but not all. */
 static void raw_set_and_connect_asked(void)
 {
 	struct names names = resolve(on->host);
-	struct epoll_event event;
 	int set = raw_open_set(), fd = begin();
 
 	raw_add(set, fd, EPOLLOUT, DATA);
 	CHECK(connect_to(fd, names.at[0]) < 0 && (errno == EALREADY || !pending()));
-	CHECK(epoll_wait(set, &event, 1, (int)on->not_after_ms) == 1 && event.data.u64 == DATA);
-	CHECK_BITS(event.events, EPOLLOUT);
-	check_end(fd);
+	end_in_set(set, fd, (int)on->not_after_ms);
 	freeaddrinfo(names.list);
-	CHECK(close(fd) == 0 && close(set) == 0);
+}
+
+/* The same, when the first address has failed before the program comes back to it. */
+static void raw_set_and_connect_asked_late(void)
+{
+	struct names names = resolve(on->host);
+	int set = raw_open_set(), fd = open_nonblocking(AF_INET6);
+
+	raw_add(set, fd, EPOLLOUT, DATA);
+	begin_on(fd);
+	sleep_ms(R6_MS * 3);
+	CHECK(connect_to(fd, names.at[0]) < 0 && (errno == EALREADY || !pending()));
+	end_in_set(set, fd, (int)on->not_after_ms);
+	freeaddrinfo(names.list);
+}
+
+/* Nor does a question for the error. */
+static void raw_set_and_error_asked(void)
+{
+	int set = raw_open_set(), fd = begin();
+
+	raw_add(set, fd, EPOLLOUT, DATA);
+	CHECK(option_of(fd, SOL_SOCKET, SO_ERROR) == 0);
+	end_in_set(set, fd, (int)on->not_after_ms);
 }
 
 static void all_raw_level_before(void)
@@ -837,6 +846,7 @@ static const struct torture cases[] = {
     CASE(raw_select_in, SAME),
     CASE(raw_set_and_connect, RACED),
     CASE(raw_set_and_connect_asked, RACED),
+    CASE(raw_set_and_error_asked, HEALTHY | BLACK, HEALTHY),
     CASE(raw_set_and_connect_asked_late, BLACK | REFUSED, 0),
     CASE(all_raw_level_before, SAME),
     CASE(all_raw_level_after, SAME),
