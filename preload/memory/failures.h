@@ -2,8 +2,8 @@
  * memory/failures: the errors of addresses that lost a race in which all were lost. A program that
  * walks its list asks for each of them next, and is told at once what a second wait would tell it.
  *
- * Fixed memory, no lock: an entry belongs to whoever moves it out of its resting state, and one
- * that is taken is passed over.
+ * Fixed memory, no lock: an entry belongs to whoever moves it out of its resting state, which is
+ * done for one's own address alone, or what has expired; one that is taken is passed over.
  * Safe in: threads, signal handlers, fork, cancellation.
  */
 #ifndef MEMORY_FAILURES_H

@@ -117,6 +117,7 @@ static void test_failures_beyond_the_table_are_simply_not_kept(void)
 
 #define THREADS 4
 #define ROUNDS 4000
+#define OWN_ROUNDS 40000
 #define SHARED 4
 
 struct finder {
@@ -142,20 +143,28 @@ static void *find_failures(void *argument)
 	return NULL;
 }
 
+/* All at the same time, until the last one is through. */
+static void run_finders(struct finder finders[THREADS], void *(*find)(void *finder))
+{
+	pthread_t threads[THREADS];
+
+	for (unsigned i = 0; i < THREADS; i++) {
+		finders[i] = (struct finder){.number = i};
+		test_assert(pthread_create(&threads[i], NULL, find, &finders[i]) == 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++)
+		test_assert(pthread_join(threads[i], NULL) == 0);
+}
+
 static void test_failures_of_several_threads_are_never_mixed_up(void)
 {
 	struct addr addr = addr_of(SHARED);
-	pthread_t threads[THREADS];
 	struct finder finders[THREADS];
 	unsigned taken = 0, wrong = 0;
 
 	forget_all();
+	run_finders(finders, find_failures);
 	for (unsigned i = 0; i < THREADS; i++) {
-		finders[i] = (struct finder){.number = i};
-		test_assert(pthread_create(&threads[i], NULL, find_failures, &finders[i]) == 0);
-	}
-	for (unsigned i = 0; i < THREADS; i++) {
-		test_assert(pthread_join(threads[i], NULL) == 0);
 		taken += finders[i].taken;
 		wrong += finders[i].wrong;
 	}
@@ -170,8 +179,33 @@ static void test_failures_of_several_threads_are_never_mixed_up(void)
 	test_assert(!failures_exist());
 }
 
+/* Each thread adds and takes an address of its own, which no other one's look may hide from it. */
+static void *find_own_failure(void *argument)
+{
+	struct finder *finder = argument;
+	struct addr mine = addr_of(finder->number);
+
+	for (unsigned i = 0; i < OWN_ROUNDS; i++) {
+		failures_add(&mine, 80, ECONNREFUSED, NOW);
+		finder->taken += failures_take(&mine, 80, NOW) == ECONNREFUSED;
+	}
+	return NULL;
+}
+
+static void test_failures_are_found_while_other_threads_look_for_theirs(void)
+{
+	struct finder finders[THREADS];
+
+	forget_all();
+	run_finders(finders, find_own_failure);
+	for (unsigned i = 0; i < THREADS; i++)
+		test_assert(finders[i].taken == OWN_ROUNDS);
+	test_assert(!failures_exist());
+}
+
 int main(void)
 {
+	test_run(test_failures_are_found_while_other_threads_look_for_theirs);
 	test_run(test_failures_added_is_taken_once);
 	test_run(test_failures_are_of_one_address_and_port);
 	test_run(test_failures_are_kept_for_two_seconds);
