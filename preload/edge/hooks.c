@@ -39,6 +39,18 @@ static void stand_down(int fd)
 	errno = saved_errno;
 }
 
+/* connect() with an address that is none of the Internet: AF_UNSPEC dissolves what it began. */
+static void begin_anew(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	int saved_errno = errno;
+
+	if (len >= sizeof(sa->sa_family) && sa->sa_family == AF_UNSPEC)
+		number_dissolve(fd);
+	else
+		number_stand_down(fd);
+	errno = saved_errno;
+}
+
 /* The program closes the number, or puts something else there. */
 static void let_go(int fd)
 {
@@ -77,8 +89,7 @@ EXPORT int connect(int fd, const struct sockaddr *sa, socklen_t len)
 	    len > sizeof(struct sockaddr_storage))
 		return libc_connect(fd, sa, len);
 	if (addr_from_sockaddr(sa, len, &addr, &extra) < 0) {
-		/* AF_UNSPEC among them, which dissolves what connect() began. */
-		stand_down(fd);
+		begin_anew(fd, sa, len);
 		return libc_connect(fd, sa, len);
 	}
 

@@ -38,6 +38,9 @@ void contest_reveal(struct contest *contest)
 		return;
 	contest->hidden = false;
 	for (unsigned i = 0; i < contest->number_count; i++) {
+		/* Closed unseen, the number may be somebody else's. */
+		if (!own_is(contest->numbers[i].fd, contest->attempts[contest->seat].cookie))
+			continue;
 		(void)interests_detach(contest->numbers[i].fd);
 		(void)interests_attach(contest->numbers[i].fd,
 		                       contest->attempts[contest->seat].cookie);
@@ -125,7 +128,11 @@ void contest_leave(struct contest *contest, uint64_t now_ns)
 /* Whether another socket may take the place of the one that the program has. */
 static bool may_place(const struct contest *contest)
 {
-	return !contest->unattended || (contest->known & WAITERS_POLL) != 0 ||
+	if (!contest->unattended)
+		return true;
+	if (contest_wants_search(contest))
+		return false;
+	return (contest->known & WAITERS_POLL) != 0 ||
 	       (contest->known != WAITERS_UNKNOWN && contests_saw_waits());
 }
 
@@ -155,6 +162,8 @@ static void win(struct contest *contest, unsigned winner, uint64_t now_ns)
 
 static void lose(struct contest *contest, int error, uint64_t now_ns)
 {
+	struct attempt seated;
+
 	/* Before, because somebody may sleep on the one that is put back. */
 	seat_wake(contest);
 	/*
@@ -170,8 +179,9 @@ static void lose(struct contest *contest, int error, uint64_t now_ns)
 		return;
 	}
 	/* The deadline came first: a thread in connect() asks us, a poller sees that it hung up. */
-	if (contest->race.attempts[0].state == RACE_RUNNING)
-		(void)libc_shutdown(seat_of(contest).fd, SHUT_RDWR);
+	seated = seat_of(contest);
+	if (contest->race.attempts[0].state == RACE_RUNNING && own_is(seated.fd, seated.cookie))
+		(void)libc_shutdown(seated.fd, SHUT_RDWR);
 	seat_wake(contest);
 	contest->error = error;
 	settle(contest, CONTEST_LOST, now_ns);
@@ -214,7 +224,9 @@ static void look_at_seat(struct contest *contest, uint64_t now_ns)
 		return;
 	if (progress == OWN_CONNECTED) {
 		race_report(&contest->race, seat, RACE_END_CONNECTED, 0, now_ns);
-	} else if (progress == OWN_CONNECTING) {
+	} else if (progress == OWN_CONNECTING ||
+	           (progress == OWN_FAILING && !contest->unattended)) {
+		/* A thread in connect() is not told before it is over. */
 		contest->seat_failed_ns = 0;
 	} else if (contest->unattended) {
 		/* Its error is the program's to read, as long as it has that socket. */
@@ -251,8 +263,7 @@ static bool take_win(struct contest *contest, unsigned winner, uint64_t now_ns)
 	return true;
 }
 
-/* The next attempt lacks nothing but that. */
-static bool needs_socket(const struct contest *contest)
+bool contest_needs_socket(const struct contest *contest)
 {
 	const struct race *race = &contest->race;
 
@@ -281,7 +292,7 @@ void contest_advance(struct contest *contest, uint64_t now_ns)
 		case RACE_WAIT:
 			due_ns = clock_add_ns(now_ns, race_tick_ns(&contest->race.rules));
 			agenda_set(contest, move.until_ns < due_ns ? move.until_ns : due_ns);
-			if (needs_socket(contest))
+			if (contest_needs_socket(contest))
 				needs_hasten(contest, race_next_start_ns(&contest->race));
 			return;
 		}
@@ -318,9 +329,9 @@ static bool was_unsent(int error, uint64_t took_ns)
 	return error != ECONNREFUSED && error != ETIMEDOUT && took_ns < QUICKER_THAN_NETWORK_NS;
 }
 
-void contest_seat_ended(struct contest *contest, int error, uint64_t now_ns)
+void contest_attempt_ended(struct contest *contest, unsigned i, int error, uint64_t now_ns)
 {
-	struct race_attempt *attempt = &contest->race.attempts[contest->seat];
+	struct race_attempt *attempt = &contest->race.attempts[i];
 	enum race_end end = RACE_END_FAILED;
 
 	contest->seat_failed_ns = 0;
@@ -333,7 +344,7 @@ void contest_seat_ended(struct contest *contest, int error, uint64_t now_ns)
 		end = RACE_END_CONNECTED;
 	else if (was_unsent(error, now_ns - attempt->started_ns))
 		end = RACE_END_UNSENT;
-	race_report(&contest->race, contest->seat, end, error, now_ns);
+	race_report(&contest->race, i, end, error, now_ns);
 }
 
 void contest_seat_refused(struct contest *contest, int error, uint64_t now_ns)
@@ -370,28 +381,18 @@ void contest_know(struct contest *contest, enum contest_waiters how, uint64_t no
 	contest_tend(contest, now_ns);
 }
 
+void contest_attend(struct contest *contest)
+{
+	contest->waiter = pthread_self();
+	contest->unattended = false;
+	contest->seat_failed_ns = 0;
+	contests_recount(contest);
+}
+
 void contest_unattend(struct contest *contest)
 {
 	contest->unattended = true;
 	contests_recount(contest);
-}
-
-void contest_feed(struct contest *contest, uint64_t now_ns)
-{
-	if (!needs_socket(contest))
-		return;
-	/* One for later; and as many as fail at once before it. */
-	do {
-		contest_prepare_next(contest);
-		contest_advance(contest, now_ns);
-	} while (needs_socket(contest) && race_next_start_ns(&contest->race) <= now_ns);
-}
-
-void contest_tend(struct contest *contest, uint64_t now_ns)
-{
-	contest_look(contest, now_ns);
-	if (needs_socket(contest) && race_next_start_ns(&contest->race) <= now_ns)
-		contest_feed(contest, now_ns);
 }
 
 /*

@@ -85,6 +85,7 @@ struct contest {
 	bool asked;            /* the program has read SO_ERROR while nothing had failed */
 	bool hidden;           /* a failure of the seat was kept from an epoll set */
 	unsigned known;        /* enum contest_waiters, more than one at times */
+	bool searched;         /* for epoll sets that have the number beside what is known */
 	struct timeval send_timeout,
 	    send_timeout_cut; /* the program's; what stands there meanwhile */
 	bool send_timeout_is_cut;
@@ -134,8 +135,11 @@ void contest_advance(struct contest *contest, uint64_t now_ns);
 /* Reads what became of the attempts, then advances. */
 void contest_look(struct contest *contest, uint64_t now_ns);
 
-/* The program's thread learned that the seated attempt ended; errno value, 0 if it connected. */
-void contest_seat_ended(struct contest *contest, int error, uint64_t now_ns);
+/*
+ * The program's thread learned that attempt `i`, which is or was on the number, ended; errno value,
+ * 0 if it connected.
+ */
+void contest_attempt_ended(struct contest *contest, unsigned i, int error, uint64_t now_ns);
 
 /* The program's non-blocking connect() failed at once: nothing runs on its number. */
 void contest_seat_refused(struct contest *contest, int error, uint64_t now_ns);
@@ -156,17 +160,38 @@ void contest_know(struct contest *contest, enum contest_waiters how, uint64_t no
  */
 void contest_reveal(struct contest *contest);
 
+/*
+ * This thread of the program waits in connect(), which tells us what becomes of the seat. Who has
+ * been given up because it did not come for so long is believed when it comes.
+ */
+void contest_attend(struct contest *contest);
+
 /* No thread waits in connect() any more: the reactor looks after the seat. */
 void contest_unattend(struct contest *contest);
 
 /* Makes the next socket; for a thread of the program, and while race.ready < race.count. */
 void contest_prepare_next(struct contest *contest);
 
-/* A thread of the program makes the next socket, if the contest has none left. */
+/* The next attempt lacks nothing but its socket. */
+bool contest_needs_socket(const struct contest *contest);
+
+/*
+ * Whether a thread of the program is to look for epoll sets that have the number unseen: somebody
+ * polls it, which says nothing of others who wait.
+ */
+bool contest_wants_search(const struct contest *contest);
+
+/* A thread of the program makes the next socket, if the contest has none left, and looks. */
 void contest_feed(struct contest *contest, uint64_t now_ns);
 
 /* contest_look() by a thread of the program, which makes what sockets are needed at once. */
 void contest_tend(struct contest *contest, uint64_t now_ns);
+
+/*
+ * The same before it waits for the number. Where there is nothing but the program's own attempt,
+ * as with all healthy ones, the wait itself tells what becomes of it.
+ */
+void contest_await(struct contest *contest, uint64_t now_ns);
 
 /* Ends the contest without a word: the socket on the number goes its own way. */
 void contest_leave(struct contest *contest, uint64_t now_ns);

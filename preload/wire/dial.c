@@ -21,6 +21,7 @@ struct visit {
 	uint64_t nap_until_ns;
 	uint64_t send_deadline_ns; /* SO_SNDTIMEO counts from the first call; CLOCK_NEVER: none */
 	bool is_first;             /* it made the first connect(), not a further one */
+	unsigned seat;             /* the attempt that was on the number when it began to wait */
 };
 
 enum verdict {
@@ -46,6 +47,7 @@ static void visit_begin(struct visit *visit, int fd, struct contest *contest, bo
 	                        .generation = contest->generation,
 	                        .send_deadline_ns = CLOCK_NEVER,
 	                        .is_first = is_first,
+	                        .seat = contest->seat,
 	                        .quiet = visit->quiet};
 	if (libc_getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, &len) == 0 &&
 	    timeval_ns(&timeout) != 0)
@@ -108,6 +110,30 @@ static bool program_intervened(int error)
 	       error == ENOTSOCK || error == EISCONN;
 }
 
+/* This thread waits in connect() no more, and what it asks from now on is as any other's. */
+static void leave_early(struct contest *contest)
+{
+	seat_restore_send_timeout(contest);
+	contest->waiters--;
+	if (contest->waiters == 0)
+		contest_unattend(contest);
+	else if (pthread_equal(contest->waiter, pthread_self()))
+		contest->waiter = 0; /* which is no thread */
+}
+
+/*
+ * While this thread was given up, or on its way out of connect(), another socket was put on the
+ * number, and connects still: what the call returned is of the one before.
+ */
+static bool is_of_seat_before(const struct visit *visit)
+{
+	const struct contest *contest = visit->contest;
+	enum own_progress progress;
+
+	return visit->seat != contest->seat && own_progress(seat_of(contest).fd, &progress) == 0 &&
+	       progress == OWN_CONNECTING;
+}
+
 /* The real connect() returned `error`, 0 for success. */
 static enum verdict came_back(struct visit *visit, int error, uint64_t now_ns)
 {
@@ -116,10 +142,7 @@ static enum verdict came_back(struct visit *visit, int error, uint64_t now_ns)
 	if (contest->state == CONTEST_SETTLED)
 		return VERDICT_DONE;
 	if (came_back_early(error)) {
-		seat_restore_send_timeout(contest);
-		contest->waiters--;
-		if (contest->waiters == 0)
-			contest_unattend(contest);
+		leave_early(contest);
 		return VERDICT_DONE;
 	}
 	/* Of several threads on one number, the kernel tells one the error and the others these. */
@@ -129,7 +152,8 @@ static enum verdict came_back(struct visit *visit, int error, uint64_t now_ns)
 		contest_leave(contest, now_ns);
 		return VERDICT_DONE;
 	}
-	contest_seat_ended(contest, error, now_ns);
+	contest_attempt_ended(contest, is_of_seat_before(visit) ? visit->seat : contest->seat,
+	                      error, now_ns);
 	return move_on(visit, now_ns);
 }
 
@@ -209,6 +233,8 @@ static int stay(struct visit *visit, const struct sockaddr *sa, socklen_t len)
 			contests_unlock(&visit->quiet);
 			return -error;
 		}
+		if (visit->contest->state == CONTEST_OPEN && visit->contest->unattended)
+			contest_attend(visit->contest);
 		if (verdict == VERDICT_AGAIN)
 			verdict = came_back(visit, error, now_ns);
 		else if (visit->contest->state == CONTEST_SETTLED)
@@ -217,6 +243,7 @@ static int stay(struct visit *visit, const struct sockaddr *sa, socklen_t len)
 			verdict = move_on(visit, now_ns);
 		if (verdict == VERDICT_DONE)
 			return depart(visit, error);
+		visit->seat = visit->contest->seat;
 		contests_unlock(&visit->quiet);
 	}
 }
@@ -255,9 +282,7 @@ static bool is_about(const struct contest *contest, const struct sockaddr *sa, s
 static void attend(struct contest *contest, uint64_t now_ns)
 {
 	contest->waiters++;
-	contest->waiter = pthread_self();
-	contest->unattended = false;
-	contests_recount(contest);
+	contest_attend(contest);
 	while (contest->race.ready < contest->race.count)
 		contest_prepare_next(contest);
 	contest_look(contest, now_ns);
@@ -270,7 +295,7 @@ static void attend(struct contest *contest, uint64_t now_ns)
  */
 static bool is_registered_as_known(int fd, bool blocks, struct quiet *quiet)
 {
-	const struct contest *contest = contests_find(fd);
+	struct contest *contest = contests_find(fd);
 	unsigned enough = WAITERS_RECORD | (blocks ? 0u : WAITERS_POLL);
 	bool known;
 
@@ -279,6 +304,9 @@ static bool is_registered_as_known(int fd, bool blocks, struct quiet *quiet)
 	contests_unlock(quiet);
 	known = unseen_find_everywhere(fd);
 	contests_lock(quiet);
+	contest = contests_find(fd);
+	if (contest != NULL)
+		contest->searched = true;
 	return known;
 }
 

@@ -36,6 +36,9 @@ enum handshake handshake_look(int fd, uint64_t cookie, int *ret_error)
 	}
 	if (progress == OWN_CONNECTED && error == 0)
 		return HANDSHAKE_DONE;
+	/* What it asked to be told of on the way (IP_RECVERR) is no end. */
+	if (progress == OWN_FAILING && error == 0)
+		return HANDSHAKE_RUNNING;
 	/* Hung up without an error: reset between the two questions. */
 	*ret_error = error != 0 ? error : ECONNRESET;
 	return HANDSHAKE_FAILED;

@@ -15,10 +15,19 @@
 /* What the kernel keeps of a one-shot registration that has reported. */
 #define DISARMED_BITS ((uint32_t)(EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE))
 
+/*
+ * One that is gone is only missed by a thread that has an event of it in its hands, and waits for
+ * the lock meanwhile: more than this go in that time only where hundreds of races end at once.
+ */
+#define FORMER_MAX 1024
+
 static struct interest table[INTERESTS_MAX];
+static struct interest former[FORMER_MAX]; /* a ring */
+static unsigned former_count;
 static uint32_t used;       /* entries that were ever in use */
 static uint32_t free_first; /* list by next_of_fd */
 static atomic_uint moves;
+static atomic_bool changing;
 static _Atomic uint32_t by_fd[BUCKETS];  /* index plus 1 of the first; 0: none */
 static _Atomic uint32_t by_key[BUCKETS]; /* likewise */
 static _Atomic uint32_t by_set[BUCKETS]; /* how many have a set with such a number */
@@ -47,6 +56,14 @@ static bool is_same_set(int a, int b)
 	return a == b || syscall(SYS_kcmp, self, self, KCMP_FILE, a, b) == 0;
 }
 
+bool interests_set_has(int set, int fd)
+{
+	struct kcmp_epoll_slot slot = {.efd = (uint32_t)set, .tfd = (uint32_t)fd};
+	pid_t self = getpid();
+
+	return syscall(SYS_kcmp, self, self, KCMP_EPOLL_TFD, fd, &slot) == 0;
+}
+
 static uint32_t first_of(const _Atomic uint32_t *bucket)
 {
 	return atomic_load_explicit(bucket, memory_order_relaxed);
@@ -64,7 +81,13 @@ bool interests_may_have(int fd)
 
 bool interests_may_know(uint64_t data)
 {
-	return first_of(key_bucket(data)) != 0;
+	return atomic_load_explicit(&changing, memory_order_acquire) ||
+	       first_of(key_bucket(data)) != 0;
+}
+
+void interests_change(bool begins)
+{
+	atomic_store_explicit(&changing, begins, memory_order_release);
 }
 
 bool interests_may_be_in(int set)
@@ -108,8 +131,16 @@ static void leave_fd(const struct interest *interest)
 	table[index - 1].next_of_fd = interest->next_of_fd;
 }
 
+static void remember(const struct interest *interest)
+{
+	former[former_count++ % FORMER_MAX] = *interest;
+}
+
 static void drop(struct interest *interest)
 {
+	/* Where no other socket came, there is no event of one before. */
+	if (interest->attached != 0)
+		remember(interest);
 	leave_key(interest);
 	leave_fd(interest);
 	set_first(set_count(interest->set), first_of(set_count(interest->set)) - 1);
@@ -166,7 +197,7 @@ bool interests_have(int fd, uint64_t cookie)
 	return have;
 }
 
-static void add(int set, int fd, uint64_t cookie, const struct epoll_event *event)
+static void add(int set, int fd, uint64_t own, uint64_t cookie, const struct epoll_event *event)
 {
 	struct interest *interest = allocate();
 	_Atomic uint32_t *bucket = fd_bucket(fd);
@@ -177,6 +208,7 @@ static void add(int set, int fd, uint64_t cookie, const struct epoll_event *even
 	                              .fd = fd,
 	                              .events = event->events,
 	                              .data = event->data.u64,
+	                              .own = own,
 	                              .cookie = cookie,
 	                              .next_of_fd = first_of(bucket)};
 	set_first(bucket, (uint32_t)(interest - table) + 1);
@@ -184,7 +216,7 @@ static void add(int set, int fd, uint64_t cookie, const struct epoll_event *even
 	enter_key(interest);
 }
 
-void interests_note(int set, int operation, int fd, uint64_t cookie,
+void interests_note(int set, int operation, int fd, uint64_t own, uint64_t cookie,
                     const struct epoll_event *event)
 {
 	struct interest *interest = interests_of(set, fd);
@@ -196,15 +228,31 @@ void interests_note(int set, int operation, int fd, uint64_t cookie,
 	}
 	if (interest == NULL) {
 		if (operation == EPOLL_CTL_ADD)
-			add(set, fd, cookie, event);
+			add(set, fd, own, cookie, event);
 		return;
 	}
+	if (interest->data != event->data.u64)
+		remember(interest);
 	leave_key(interest);
 	interest->events = event->events;
 	interest->data = event->data.u64;
+	/* The winner of a race that is over stands for the socket that the program had. */
+	if (interest->cookie != cookie)
+		interest->own = own;
 	interest->cookie = cookie;
 	interest->disarmed = false;
 	enter_key(interest);
+}
+
+void interests_found(int set, int fd, uint64_t own, uint64_t cookie,
+                     const struct epoll_event *event)
+{
+	const struct interest *known = interests_of(set, fd);
+
+	if (known != NULL && known->cookie == cookie && known->data == event->data.u64 &&
+	    (event->events & EPOLLONESHOT) != 0 && (event->events & ~DISARMED_BITS) == 0)
+		return;
+	interests_note(set, EPOLL_CTL_ADD, fd, own, cookie, event);
 }
 
 struct interest *interests_find(int set, uint64_t data, const struct interest *previous)
@@ -215,6 +263,18 @@ struct interest *interests_find(int set, uint64_t data, const struct interest *p
 	       (table[index - 1].data != data || !is_same_set(table[index - 1].set, set)))
 		index = table[index - 1].next_of_key;
 	return index == 0 ? NULL : &table[index - 1];
+}
+
+const struct interest *interests_find_former(int set, uint64_t data,
+                                             const struct interest *previous)
+{
+	unsigned count = former_count < FORMER_MAX ? former_count : FORMER_MAX;
+	const struct interest *interest = previous == NULL ? former : previous + 1;
+
+	while (interest < former + count &&
+	       (interest->data != data || !is_same_set(interest->set, set)))
+		interest++;
+	return interest < former + count ? interest : NULL;
 }
 
 void interests_forget(int fd)
@@ -242,7 +302,6 @@ int interests_detach(int fd)
 {
 	struct interest *interest = first_of_fd(fd), *next;
 
-	atomic_fetch_add_explicit(&moves, 1, memory_order_acq_rel);
 	for (; interest != NULL; interest = next) {
 		next = of_fd(fd, interest->next_of_fd);
 		if (libc_epoll_ctl(interest->set, EPOLL_CTL_DEL, fd, NULL) == 0)
@@ -280,6 +339,8 @@ static int put_in(const struct interest *interest)
 int interests_attach(int fd, uint64_t cookie)
 {
 	struct interest *interest = first_of_fd(fd);
+	/* Not sooner: who knows of this move can not be told of the socket before any more. */
+	unsigned move = atomic_fetch_add_explicit(&moves, 1, memory_order_acq_rel) + 1;
 
 	for (; interest != NULL; interest = of_fd(fd, interest->next_of_fd)) {
 		int r = put_in(interest);
@@ -287,7 +348,7 @@ int interests_attach(int fd, uint64_t cookie)
 		if (r < 0)
 			return r;
 		interest->cookie = cookie;
-		interest->attached = interests_moves();
+		interest->attached = move;
 		interest->reported = false;
 	}
 	return 0;
@@ -298,9 +359,10 @@ void interests_renew(struct interest *interest)
 	/* It has had its turn: what was older is simply forgotten. */
 	if (interest->reported)
 		return;
+	if (libc_epoll_ctl(interest->set, EPOLL_CTL_DEL, interest->fd, NULL) < 0)
+		return;
 	interest->attached = atomic_fetch_add_explicit(&moves, 1, memory_order_acq_rel) + 1;
-	if (libc_epoll_ctl(interest->set, EPOLL_CTL_DEL, interest->fd, NULL) == 0)
-		(void)put_in(interest);
+	(void)put_in(interest);
 }
 
 void interests_mute(int fd)
@@ -343,4 +405,6 @@ void interests_clear(void)
 	}
 	used = 0;
 	free_first = 0;
+	former_count = 0;
+	interests_change(false);
 }

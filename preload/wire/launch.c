@@ -4,11 +4,13 @@
 #include "base/libc.h"
 #include "wire/contests.h"
 #include "wire/dial.h"
+#include "wire/interests.h"
 #include "wire/needs.h"
 #include "wire/report.h"
 #include "wire/unseen.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 /* What the kernel says at once when it finds no way to an address; another one may have one. */
 static bool is_no_way(int error)
@@ -28,6 +30,7 @@ static int replace_at_once(struct contest *contest, int error)
 	unsigned known = contest->known;
 
 	contest->known |= WAITERS_POLL; /* this once: nobody waits yet */
+	contest->searched = true;
 	contest_tend(contest, now_ns);
 	/* Nor is the pace kept, where others failed while it was looked for who waits. */
 	now_ns = clock_add_ns(now_ns, RACE_PACE_NS);
@@ -39,6 +42,7 @@ static int replace_at_once(struct contest *contest, int error)
 	if (contest->state == CONTEST_OPEN && contest->seat == 0)
 		contest_leave(contest, now_ns); /* no other socket could stand in */
 	contest->known = known;
+	contest->searched = false;
 	contests_recount(contest);
 	if (contest->state == CONTEST_OPEN || contest->outcome == CONTEST_WON)
 		return -EINPROGRESS;
@@ -79,33 +83,56 @@ static int replace_if_known(struct contest *contest, struct quiet *quiet, int er
 	return replace_at_once(contest, error);
 }
 
+/*
+ * The first attempt, which is on its way before anything else is made ready. Returns what connect()
+ * says; `ret_races`: something is left to be raced.
+ */
+static int connect_own(int fd, const struct sockaddr *sa, socklen_t len, bool *ret_races,
+                       enum own_progress *ret_progress)
+{
+	int error = libc_connect(fd, sa, len) == 0 ? 0 : errno;
+
+	*ret_progress = OWN_CLOSED;
+	if (error != EINPROGRESS) {
+		*ret_races = is_no_way(error);
+	} else if (own_is_pending(fd)) {
+		*ret_races = true;
+		*ret_progress = OWN_CONNECTING;
+	} else {
+		/* One on this machine has connected already. */
+		*ret_races = own_progress(fd, ret_progress) == 0 && *ret_progress != OWN_CONNECTED;
+	}
+	return -error;
+}
+
 int launch(const struct contest_request *request, const struct sockaddr *sa, socklen_t len)
 {
 	uint64_t now_ns = clock_now_ns();
-	/* The first attempt is on its way before anything else is made ready. */
-	int error = libc_connect(request->own.fd, sa, len) == 0 ? 0 : errno;
-	enum own_progress progress = OWN_CLOSED;
+	bool is_watched = interests_may_have(request->own.fd) && contests_may_open(), races;
+	enum own_progress progress;
+	struct contest *contest = NULL;
 	struct quiet quiet;
-	struct contest *contest;
-	int r = -error;
+	int r;
 
-	if (error != EINPROGRESS && !is_no_way(error))
-		return r;
-	/* One on this machine has connected already: nothing is left to be raced. */
-	if (error == EINPROGRESS &&
-	    (own_progress(request->own.fd, &progress) < 0 || progress == OWN_CONNECTED))
-		return r;
-	if (!contests_may_open())
-		return r;
-	contests_lock(&quiet);
-	contest = contests_open(request, false, &quiet, now_ns);
+	/* A thread that waits already may be told of the end: not before there is a contest. */
+	if (is_watched) {
+		pthread_testcancel(); /* which connect() does, but not in the lock */
+		contests_lock(&quiet);
+	}
+	r = connect_own(request->own.fd, sa, len, &races, &progress);
+	races = races && contests_may_open();
+	if (races && !is_watched)
+		contests_lock(&quiet);
+	if (races)
+		contest = contests_open(request, false, &quiet, now_ns);
 	if (contest == NULL) {
-		contests_unlock(&quiet);
+		if (races || is_watched)
+			contests_unlock(&quiet);
 		return r;
 	}
-	if (error != EINPROGRESS)
-		r = replace_if_known(contest, &quiet, error);
-	else if (progress == OWN_CLOSED)
+	if (r != -EINPROGRESS)
+		r = replace_if_known(contest, &quiet, -r);
+	else if (progress != OWN_CONNECTING)
 		contest_tend(contest, clock_now_ns());
 	report_and_unlock(contest, &quiet);
 	return r;

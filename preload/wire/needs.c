@@ -36,7 +36,8 @@ static void insert(struct contest *contest, struct contest *before)
 void needs_enter(struct contest *contest, uint64_t now_ns)
 {
 	if (contest->is_needy || !contest->unattended || contest->state != CONTEST_OPEN ||
-	    contest->race.ready == contest->race.count || contest->race.standing_down)
+	    ((contest->race.ready == contest->race.count || contest->race.standing_down) &&
+	     !contest_wants_search(contest)))
 		return;
 	/* The same for all, so that the place is at the end. */
 	contest->need_ns = clock_add_ns(now_ns, race_tick_ns(&contest->race.rules) / 2);

@@ -6,6 +6,7 @@
 #include "wire/interests.h"
 #include "wire/places.h"
 #include "wire/report.h"
+#include "wire/seat.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -160,15 +161,28 @@ void number_let_go(unsigned first, unsigned last)
 	}
 }
 
-void number_stand_down(int fd)
+static void end(int fd, bool dissolves)
 {
 	struct quiet quiet;
 	struct contest *contest;
 
 	if (!number_races(fd) || (contest = contests_lock_on(fd, &quiet)) == NULL)
 		return;
+	/* From a thread that waits in connect(), its socket is not taken. */
+	if (dissolves && contest->unattended)
+		seat_give_back(contest);
 	contest_leave(contest, clock_now_ns());
 	report_and_unlock(contest, &quiet);
+}
+
+void number_stand_down(int fd)
+{
+	end(fd, false);
+}
+
+void number_dissolve(int fd)
+{
+	end(fd, true);
 }
 
 /* Worth remembering: a socket that the program may still connect. Cheaper to ask than TCP_INFO. */
@@ -198,7 +212,7 @@ static int control_idle(int set, int operation, int fd, struct epoll_event *even
 		if (!known)
 			contests_lock(&quiet);
 		known = true;
-		interests_note(set, operation, fd, cookie, event);
+		interests_note(set, operation, fd, cookie, cookie, event);
 	}
 	if (known)
 		contests_unlock(&quiet);
@@ -214,17 +228,21 @@ int number_control(int set, int operation, int fd, struct epoll_event *event)
 
 	if (!number_races(fd) || (contest = contests_lock_on(fd, &quiet)) == NULL)
 		return control_idle(set, operation, fd, event);
+	interests_change(true);
 	r = libc_epoll_ctl(set, operation, fd, event);
 	/* What we took out to mute it, the program may take out as well. */
 	if (r < 0 && errno == ENOENT && operation == EPOLL_CTL_DEL && contest->hidden &&
 	    interests_of(set, fd) != NULL)
 		r = 0;
+	if (r == 0)
+		interests_note(set, operation, fd, contest->attempts[0].cookie,
+		               contest->attempts[contest->seat].cookie, event);
+	interests_change(false);
 	if (r < 0) {
 		quiet.error = errno;
 		contests_unlock(&quiet);
 		return r;
 	}
-	interests_note(set, operation, fd, contest->attempts[contest->seat].cookie, event);
 	if (interests_have(fd, contest->attempts[contest->seat].cookie) && contest->unattended)
 		contest_know(contest, WAITERS_RECORD, clock_now_ns());
 	report_and_unlock(contest, &quiet);

@@ -46,6 +46,9 @@ void number_let_go(unsigned first, unsigned last);
 /* Gives up the race on the number, which stays what it is. */
 void number_stand_down(int fd);
 
+/* Likewise, and the program's own socket is there again, for another connect(). */
+void number_dissolve(int fd);
+
 /*
  * The epoll_ctl() of the program, which is made here: registrations of TCP sockets that are not
  * connected, or that race, are remembered. Returns as epoll_ctl().

@@ -96,7 +96,8 @@ void own_look_at_rare(struct own *own)
 	own->window_clamp = own_option(own->fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 0);
 }
 
-int own_progress(int fd, enum own_progress *ret_progress)
+/* As the kernel's state has it, which knows nothing of errors. Returns 0 or -errno. */
+static int look_at_state(int fd, enum own_progress *ret_progress)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
@@ -114,6 +115,26 @@ int own_progress(int fd, enum own_progress *ret_progress)
 	else
 		*ret_progress = OWN_CONNECTED;
 	return 0;
+}
+
+bool own_is_pending(int fd)
+{
+	enum own_progress progress;
+
+	return look_at_state(fd, &progress) == 0 && progress == OWN_CONNECTING;
+}
+
+int own_progress(int fd, enum own_progress *ret_progress)
+{
+	int r = look_at_state(fd, ret_progress);
+
+	/*
+	 * The kernel sets the error a moment before the state. And an ICMP message that comes while
+	 * a thread is in connect() sets the error alone, unless the socket is one of IPv6.
+	 */
+	if (r == 0 && *ret_progress == OWN_CONNECTING && has_error(fd))
+		*ret_progress = OWN_FAILING;
+	return r;
 }
 
 int own_cookie(int fd, uint64_t *ret_cookie)

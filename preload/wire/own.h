@@ -60,9 +60,16 @@ int own_netns(int fd, uint64_t *ret_netns);
 /* How far a socket has come. Looking changes nothing, and takes no error from the socket. */
 enum own_progress {
 	OWN_CONNECTING,
+	OWN_FAILING,   /* connects still, and whoever polls it is told of an error */
 	OWN_CONNECTED, /* now, or once: it may have been reset or shut down since */
 	OWN_CLOSED,    /* never connected: idle, or what it tried has failed */
 };
+
+/*
+ * It is connecting, or failing: what own_progress() costs more is left to whoever polls it. For the
+ * moment after connect(), where each microsecond is one that all healthy ones take longer.
+ */
+bool own_is_pending(int fd);
 
 /* Returns 0 or -errno. */
 int own_progress(int fd, enum own_progress *ret_progress);

@@ -1,6 +1,7 @@
 #include "wire/readiness.h"
 
 #include "base/clock.h"
+#include "base/libc.h"
 #include "wire/agenda.h"
 #include "wire/contests.h"
 #include "wire/errors.h"
@@ -10,6 +11,7 @@
 #include "wire/report.h"
 #include "wire/seat.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stddef.h>
 
@@ -55,7 +57,8 @@ static bool has_failed(const struct contest *contest)
 {
 	enum own_progress progress;
 
-	return own_progress(seat_of(contest).fd, &progress) == 0 && progress == OWN_CLOSED;
+	return own_progress(seat_of(contest).fd, &progress) == 0 &&
+	       (progress == OWN_CLOSED || progress == OWN_FAILING);
 }
 
 /*
@@ -80,7 +83,7 @@ uint64_t readiness_wait(int fd)
 	/* What was held back for not knowing it is done now. */
 	if ((contest->known & WAITERS_POLL) == 0 || !contest->unattended) {
 		learn(contest, WAITERS_POLL);
-		contest_tend(contest, now_ns);
+		contest_await(contest, now_ns);
 	}
 	if (contest->state == CONTEST_OPEN && is_between(contest)) {
 		until_ns = clock_add_ns(now_ns, RACE_PACE_NS);
@@ -163,11 +166,13 @@ struct suspect {
 	bool alone;     /* no other number has the same data in that set */
 };
 
-/* Put in by us since that wait began: what it reported may be about the socket before. */
-static bool may_be_stale(const struct suspect *suspect, const struct interest *interest)
+/*
+ * Put in by us since a wait began that counted so many moves: what it reported may be about the
+ * socket before.
+ */
+static bool is_put_in_since(const struct interest *interest, unsigned moves)
 {
-	return interest != NULL && interest->attached != 0 &&
-	       (int)(interest->attached - suspect->moves) > 0;
+	return interest != NULL && interest->attached != 0 && (int)(interest->attached - moves) > 0;
 }
 
 /* A failure that was told before disarmed it already. */
@@ -185,7 +190,7 @@ static bool explains_idle(const struct suspect *suspect)
 	 * What was put in armed while the event was on its way would report once more: that is
 	 * hidden for a failure, and for what is to be reported once.
 	 */
-	if (may_be_stale(suspect, interest) &&
+	if (is_put_in_since(interest, suspect->moves) &&
 	    ((suspect->events & FAILED) != 0 || (suspect->alone && is_for_once(interest)))) {
 		interests_renew(interest);
 		return true;
@@ -221,7 +226,55 @@ static bool explains(const struct suspect *suspect, struct contest *contest)
 		contest->hidden = true;
 		return true;
 	}
-	return may_be_stale(suspect, interests_of(suspect->set, suspect->fd));
+	return is_put_in_since(interests_of(suspect->set, suspect->fd), suspect->moves);
+}
+
+static bool fails_now(int fd)
+{
+	struct pollfd asked = {.fd = fd};
+
+	return libc_poll(&asked, 1, 0) != 0;
+}
+
+/* It tells of a failure, and since that wait began a socket was replaced that had failed. */
+static bool may_be_of_another(const struct epoll_event *event, unsigned moves)
+{
+	return (event->events & FAILED) != 0 && interests_moves() != moves;
+}
+
+/*
+ * A socket that could not connect has an error and can be written to, as far as it was asked; what
+ * has only hung up is something else with the same data.
+ */
+static bool may_report(const struct interest *interest, uint32_t events)
+{
+	return (interest->events & EPOLLOUT) == 0 ||
+	       (events & (EPOLLHUP | EPOLLERR | EPOLLOUT)) != EPOLLHUP;
+}
+
+/*
+ * A failure was on its way to this thread while another one gave the number other data, or was told
+ * that the next socket has connected, and all that was known of the number was forgotten.
+ */
+static bool is_of_socket_before(int set, const struct epoll_event *event, unsigned moves)
+{
+	const struct interest *was = NULL;
+
+	while ((was = interests_find_former(set, event->data.u64, was)) != NULL) {
+		const struct interest *is = interests_of(was->set, was->fd);
+
+		/*
+		 * The numbers, of the set and in it, and the data may be those of something else by
+		 * now.
+		 */
+		if (!may_report(was, event->events))
+			continue;
+		if (is == NULL ? own_is(was->fd, was->cookie) && interests_set_has(set, was->fd) &&
+		                     !fails_now(was->fd)
+		               : is->own == was->own && is_put_in_since(is, moves))
+			return true;
+	}
+	return false;
 }
 
 /* More numbers of one set with the same data were never seen to fail at the same time. */
@@ -242,7 +295,7 @@ static bool keeps(int set, const struct epoll_event *event, unsigned moves)
 	       (interest = interests_find(set, event->data.u64, interest)) != NULL)
 		/* Of a number that was closed behind our back, another one's race is not to blame.
 		 */
-		if (own_is(interest->fd, interest->cookie))
+		if (may_report(interest, event->events) && own_is(interest->fd, interest->cookie))
 			suspects[count++] = (struct suspect){interest->set, interest->fd,
 			                                     (uint32_t)event->events, moves, false};
 	suspects[0].alone = count == 1;
@@ -250,6 +303,8 @@ static bool keeps(int set, const struct epoll_event *event, unsigned moves)
 		contest = contests_find(suspects[i].fd);
 		explained = explains(&suspects[i], contest);
 	}
+	if (count == 0 && may_be_of_another(event, moves))
+		explained = is_of_socket_before(set, event, moves);
 	if (contest != NULL)
 		report_and_unlock(contest, &quiet);
 	else
@@ -263,8 +318,9 @@ int readiness_filter(int set, struct epoll_event *events, int count, unsigned mo
 
 	for (int i = 0; i < count; i++) {
 		/* The program's memory is only written where something goes. */
-		if (interests_may_know(events[i].data.u64) && contests_may_open() &&
-		    !keeps(set, &events[i], moves))
+		if ((interests_may_know(events[i].data.u64) ||
+		     may_be_of_another(&events[i], moves)) &&
+		    contests_may_open() && !keeps(set, &events[i], moves))
 			continue;
 		if (kept != i)
 			events[kept] = events[i];

@@ -39,9 +39,13 @@ static void learn_error(struct contest *contest, unsigned i)
 int seat_place(struct contest *contest, unsigned next)
 {
 	struct attempt *seated = &contest->attempts[contest->seat];
+	enum own_progress progress;
 	int r = 0;
 
 	if (!seat_keep_numbers(contest))
+		return -ESTALE;
+	/* What was failing has connected after all, and the program may use it already. */
+	if (own_progress(seat_of(contest).fd, &progress) == 0 && progress == OWN_CONNECTED)
 		return -ESTALE;
 	if (seated->fd < 0)
 		r = attempt_adopt(seated, contest->numbers[0].fd);
@@ -63,6 +67,15 @@ int seat_place(struct contest *contest, unsigned next)
 	contest->attempts[next].seated = true;
 	contest->hidden = false;
 	return 0;
+}
+
+void seat_give_back(struct contest *contest)
+{
+	const struct attempt *stood_in = &contest->attempts[contest->seat];
+
+	if (contest->seat != 0 && seat_place(contest, 0) == 0 &&
+	    own_is(stood_in->fd, stood_in->cookie))
+		(void)libc_shutdown(stood_in->fd, SHUT_RDWR);
 }
 
 /* Touches no state, because a forked child may share the socket. */

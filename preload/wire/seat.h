@@ -20,10 +20,16 @@ bool seat_keep_numbers(struct contest *contest);
 /*
  * Puts the socket of attempt `next` on all numbers, with what the program set meanwhile, and into
  * the epoll sets that have them. The one that was there stays open on its private number.
- * Returns 0; -ESTALE when no number is ours any more; otherwise -errno: nothing has changed, and
- * `next` cannot stand in.
+ * Returns 0; -ESTALE when no number is ours any more, or what is there has connected; otherwise
+ * -errno: nothing has changed, and `next` cannot stand in.
  */
 int seat_place(struct contest *contest, unsigned next);
+
+/*
+ * Puts the program's own socket back, which failed when another one took its place; whoever waits
+ * for that one in poll() is told that it has hung up. Where that can not be, nothing changes.
+ */
+void seat_give_back(struct contest *contest);
 
 /*
  * Wakes whoever waits on a socket that was on the numbers before. A thread in a blocking connect()

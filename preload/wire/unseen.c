@@ -20,6 +20,9 @@
 /* A line of a set's fdinfo has less than 100 characters. */
 #define BUFFER_SIZE 2048
 
+/* Where hundreds of races want to know, one answers for all that began before it. */
+#define RECENT_NS (50 * CLOCK_NS_PER_MS)
+
 /* A set that has more than other sets and a few pipes is none that holds sets. */
 #define OTHERS_MAX 32
 
@@ -74,24 +77,50 @@ static bool is_still(int fd, uint64_t inode)
 	return fstat(fd, &status) == 0 && status.st_ino == inode;
 }
 
-/* One that a race needs to know of; `waits` says that the program is about to wait for the set. */
-static void note(int set, int fd, uint64_t inode, const struct epoll_event *event, bool waits)
+/* What is looked for. */
+struct search {
+	int only;      /* the number, or ANY_NUMBER that races */
+	bool waits;    /* the program is about to wait for the set */
+	bool has_lock; /* who looks has the contests' lock */
+};
+
+#define ANY_NUMBER (-1)
+
+/* With the lock. Returns the contest that needs to know of it, or NULL. */
+static struct contest *note_held(int set, int fd, uint64_t inode, const struct epoll_event *event)
+{
+	struct contest *contest = contests_find(fd);
+
+	/* Where something was hidden, the set does not have what the program asked it for. */
+	if (contest == NULL || !is_still(fd, inode) || !contest->unattended ||
+	    (contest->hidden && interests_of(set, fd) != NULL) ||
+	    (contest->known & WAITERS_RECORD) != 0)
+		return NULL;
+	/* Again each time: what was not seen may have been changed unseen as well. */
+	interests_found(set, fd, contest->attempts[0].cookie,
+	                contest->attempts[contest->seat].cookie, event);
+	return contest;
+}
+
+/* A registration was found. */
+static void note(const struct search *search, int set, int fd, uint64_t inode,
+                 const struct epoll_event *event)
 {
 	struct quiet quiet;
 	struct contest *contest;
 
+	if (search->has_lock) {
+		(void)note_held(set, fd, inode, event);
+		return;
+	}
 	contests_lock(&quiet);
-	contest = contests_find(fd);
-	/* Where something was hidden, the set does not have what the program asked it for. */
-	if (contest == NULL || !is_still(fd, inode) || !contest->unattended ||
-	    (contest->hidden && interests_of(set, fd) != NULL) ||
-	    (contest->known & WAITERS_RECORD) != 0) {
+	contest = note_held(set, fd, inode, event);
+	if (contest == NULL) {
 		contests_unlock(&quiet);
 		return;
 	}
-	/* Again each time: what was not seen may have been changed unseen as well. */
-	interests_note(set, EPOLL_CTL_ADD, fd, contest->attempts[contest->seat].cookie, event);
-	if (waits)
+	/* It may be that there was no room to note it. */
+	if (search->waits && interests_of(set, fd) != NULL)
 		contest_know(contest, WAITERS_FDINFO, clock_now_ns());
 	report_and_unlock(contest, &quiet);
 }
@@ -102,30 +131,26 @@ struct others {
 	int fds[OTHERS_MAX];
 };
 
-/* For each number that races; or for one. */
-#define ANY_NUMBER (-1)
-
 /* "tfd: NUMBER events: HEX data: HEX pos: NUMBER ino: HEX sdev: HEX" */
-static void read_line(int set, int only, const char *line, struct others *others)
+static void read_line(const struct search *search, int set, const char *line, struct others *others)
 {
 	uint64_t fd, events, data, inode;
 
 	if (!value_of(line, "tfd:", 10, &fd) || !value_of(line, "events:", 16, &events) ||
 	    !value_of(line, "data:", 16, &data) || !value_of(line, "ino:", 16, &inode))
 		return;
-	if (only != ANY_NUMBER && only != (int)fd)
+	if (search->only != ANY_NUMBER && search->only != (int)fd)
 		return;
 	if (!contests_may_have((int)fd)) {
 		if (others != NULL && others->count < OTHERS_MAX)
 			others->fds[others->count++] = (int)fd;
 		return;
 	}
-	note(set, (int)fd, inode,
-	     &(struct epoll_event){.events = (uint32_t)events, .data.u64 = data},
-	     only == ANY_NUMBER);
+	note(search, set, (int)fd, inode,
+	     &(struct epoll_event){.events = (uint32_t)events, .data.u64 = data});
 }
 
-static void read_lines(int set, int only, int file, struct others *others)
+static void read_lines(const struct search *search, int set, int file, struct others *others)
 {
 	char buffer[BUFFER_SIZE];
 	size_t len = 0;
@@ -138,7 +163,7 @@ static void read_lines(int set, int only, int file, struct others *others)
 		buffer[len] = '\0';
 		while ((end = strchr(line, '\n')) != NULL) {
 			*end = '\0';
-			read_line(set, only, line, others);
+			read_line(search, set, line, others);
 			line = end + 1;
 		}
 		len -= (size_t)(line - buffer);
@@ -146,25 +171,40 @@ static void read_lines(int set, int only, int file, struct others *others)
 	}
 }
 
-static void look_into(int set, int only, struct others *others)
+static void look_into(const struct search *search, int set, struct others *others)
 {
 	int file = open_fdinfo(set);
 
 	if (file < 0)
 		return;
-	read_lines(set, only, file, others);
+	read_lines(search, set, file, others);
 	(void)libc_close(file);
 }
 
 /* What a number of the process is, as far as that matters here. */
 enum kind { KIND_OTHER, KIND_SET, KIND_RING };
 
-static enum kind kind_of(int directory, const char *number)
+/*
+ * Only the text of the link tells a set, and it costs five times as much as to see that a number is
+ * a socket, which most are where there are many.
+ */
+static bool is_no_set(int number)
+{
+	struct stat status;
+
+	return fstat(number, &status) < 0 || S_ISSOCK(status.st_mode) || S_ISFIFO(status.st_mode) ||
+	       S_ISCHR(status.st_mode);
+}
+
+static enum kind kind_of(int directory, const char *name, int number)
 {
 	static const char set[] = "anon_inode:[eventpoll]", ring[] = "anon_inode:[io_uring]";
 	char target[sizeof(set)];
-	ssize_t len = readlinkat(directory, number, target, sizeof(target));
+	ssize_t len;
 
+	if (is_no_set(number))
+		return KIND_OTHER;
+	len = readlinkat(directory, name, target, sizeof(target));
 	if (len == sizeof(set) - 1 && memcmp(target, set, sizeof(set) - 1) == 0)
 		return KIND_SET;
 	return len == sizeof(ring) - 1 && memcmp(target, ring, sizeof(ring) - 1) == 0 ? KIND_RING
@@ -181,51 +221,63 @@ struct entry {
 };
 
 /* One piece of the directory. Returns false when there is an io_uring in it. */
-static bool look_at_entries(int directory, const char *entries, long size, int only)
+static bool look_at_entries(const struct search *search, int directory, const char *entries,
+                            long size)
 {
 	for (long at = 0; at < size;) {
 		const struct entry *entry = (const struct entry *)(const void *)(entries + at);
-		enum kind kind = kind_of(directory, entry->name);
-		uint64_t set;
+		enum kind kind = KIND_OTHER;
+		uint64_t number;
 
+		if (value_of(entry->name, "", 10, &number))
+			kind = kind_of(directory, entry->name, (int)number);
 		if (kind == KIND_RING)
 			return false;
-		if (kind == KIND_SET && value_of(entry->name, "", 10, &set))
-			look_into((int)set, only, NULL);
+		if (kind == KIND_SET)
+			look_into(search, (int)number, NULL);
 		at += entry->size;
 	}
 	return true;
 }
 
-static bool look_everywhere(int directory, int only)
+static bool look_everywhere(const struct search *search)
 {
 	_Alignas(struct entry) char entries[BUFFER_SIZE];
-	long size;
+	int directory = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool known = directory >= 0;
+	long size = 0;
 
-	while ((size = syscall(SYS_getdents64, directory, entries, sizeof(entries))) > 0)
-		if (!look_at_entries(directory, entries, size, only))
-			return false;
-	return size == 0;
+	while (known && (size = syscall(SYS_getdents64, directory, entries, sizeof(entries))) > 0)
+		known = look_at_entries(search, directory, entries, size);
+	if (directory >= 0)
+		(void)libc_close(directory);
+	return known && size == 0;
 }
 
 bool unseen_find_everywhere(int fd)
 {
 	struct quiet quiet;
-	bool known = false;
-	int directory;
+	bool known;
 
 	quiet_begin(&quiet);
-	directory = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (directory >= 0) {
-		known = look_everywhere(directory, fd);
-		(void)libc_close(directory);
-	}
+	known = look_everywhere(&(struct search){.only = fd});
 	quiet_end(&quiet);
 	return known;
 }
 
+void unseen_find_all(uint64_t since_ns, uint64_t now_ns)
+{
+	static uint64_t found_ns;
+
+	if (found_ns > since_ns && now_ns - found_ns < RECENT_NS)
+		return;
+	found_ns = now_ns;
+	(void)look_everywhere(&(struct search){.only = ANY_NUMBER, .has_lock = true});
+}
+
 void unseen_find(int set)
 {
+	static const struct search search = {.only = ANY_NUMBER, .waits = true};
 	struct others others = {.count = 0};
 	struct quiet quiet;
 
@@ -233,9 +285,9 @@ void unseen_find(int set)
 		return;
 	/* A thread that is cancelled in the middle would leave the file open. */
 	quiet_begin(&quiet);
-	look_into(set, ANY_NUMBER, &others);
+	look_into(&search, set, &others);
 	/* One level of sets within sets is what programs have. */
 	for (unsigned i = 0; i < others.count && contests_are_blind(); i++)
-		look_into(others.fds[i], ANY_NUMBER, NULL);
+		look_into(&search, others.fds[i], NULL);
 	quiet_end(&quiet);
 }

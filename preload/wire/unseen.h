@@ -11,6 +11,7 @@
 #define WIRE_UNSEEN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * Finds what `set`, which the program is about to wait on, knows of numbers that race and of which
@@ -23,5 +24,11 @@ void unseen_find(int set);
  * known: there is no /proc, or an io_uring, which tells nobody what it waits for.
  */
 bool unseen_find_everywhere(int fd);
+
+/*
+ * The same for all numbers that race, with the contests' lock held; for a contest that began at
+ * `since_ns`. What can not be known stays unknown.
+ */
+void unseen_find_all(uint64_t since_ns, uint64_t now_ns);
 
 #endif

@@ -3,20 +3,22 @@
 #include "base/clock.h"
 #include "base/libc.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
 /* Side by side, because ppoll() wants the first alone. */
 static struct pollfd watched[WATCH_MAX];
-static struct {
+struct watched_for {
 	struct attempt *attempt;
 	uint64_t id;
-} watched_for[WATCH_MAX];
+};
+static struct watched_for watched_for[WATCH_MAX];
 static unsigned watched_count;
 
 /* The reactor's own: others change the table while it sleeps. */
 static struct pollfd copied[WATCH_MAX];
-static uint64_t copied_ids[WATCH_MAX];
+static struct watched_for copied_for[WATCH_MAX];
 
 void watch_add(struct attempt *attempt, uint64_t id)
 {
@@ -49,8 +51,7 @@ void watch_remove(struct attempt *attempt)
 unsigned watch_copy(void)
 {
 	memcpy(copied, watched, watched_count * sizeof(copied[0]));
-	for (unsigned i = 0; i < watched_count; i++)
-		copied_ids[i] = watched_for[i].id;
+	memcpy(copied_for, watched_for, watched_count * sizeof(copied_for[0]));
 	return watched_count;
 }
 
@@ -67,13 +68,25 @@ unsigned watch_wait(unsigned count, uint64_t now_ns, uint64_t until_ns)
 	return 0;
 }
 
+/* Its place is another race's by now, or it is not waited for any more. */
+static bool is_still_watched(const struct watched_for *was)
+{
+	unsigned at = was->attempt->watched_at;
+
+	return at != 0 && watched_for[at - 1].attempt == was->attempt &&
+	       watched_for[at - 1].id == was->id;
+}
+
 uint64_t watch_next(unsigned count, unsigned *at)
 {
 	while (*at < count) {
 		unsigned i = (*at)++;
 
-		if (copied[i].revents != 0)
-			return copied_ids[i];
+		if (copied[i].revents == 0)
+			continue;
+		if (is_still_watched(&copied_for[i]))
+			watch_remove(copied_for[i].attempt);
+		return copied_for[i].id;
 	}
 	return 0;
 }

@@ -18,7 +18,7 @@
 
 /*
  * Four attempts each of the most contests that there can be; one that does not fit is looked at
- * when its contest is due. 2.5 MiB of .bss, of which a race or two use a page.
+ * when its contest is due. 3 MiB of .bss, of which a race or two use a page of each.
  */
 #define WATCH_MAX 65536
 
@@ -37,7 +37,12 @@ unsigned watch_copy(void);
  */
 unsigned watch_wait(unsigned count, uint64_t now_ns, uint64_t until_ns);
 
-/* The id of the next ready one from `*at` on, or 0: no more. For the reactor. */
+/*
+ * The id of the next ready one from `*at` on, or 0: no more. For the reactor. It is not waited for
+ * any more: most have come to their end; of one on the program's number, that is told by a thread
+ * that may be long in coming, and one whose error queue holds something is ready as long as it
+ * runs. Those are looked at when their contest is due.
+ */
 uint64_t watch_next(unsigned count, unsigned *at);
 
 /* In a forked child. */
