@@ -52,6 +52,24 @@ load loop
 	promise promise_call many_signals_restart fails
 }
 
+@test "connect (a handler takes longer than the race) still finds the winner" {
+	# The address in the middle is dead: the last one is tried after twice this.
+	PRELOADED+=(HE_ATTEMPT_DELAY_MS=1100)
+	promise promise_call handler_takes_seconds fails
+}
+
+@test "connect (what it returned is long on its way, another thread polls) waits for the next address" {
+	[[ -z ${HE_SANITIZER:-} ]] || skip "a sanitizer's runtime makes calls of its own in between"
+	PRELOADED+=("LD_PRELOAD=$LIBHE $PROGRAMS/fault.so" FAULT=connected:1:LONG HE_ATTEMPT_DELAY_MS=600)
+	promise promise_call refusal_comes_late fails
+}
+
+@test "connect (addresses fail one after the other) does not use a processor meanwhile" {
+	# The second one fails after three seconds, the third one two seconds later.
+	PRELOADED+=(HE_ATTEMPT_DELAY_MS=2000)
+	promise promise_call waiting_costs_nothing passes
+}
+
 @test "connect (SO_SNDTIMEO) returns EINPROGRESS and goes on" {
 	promise promise_call send_timeout_ends_the_call fails
 }

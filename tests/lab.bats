@@ -106,6 +106,26 @@ in_client() {
 	done
 }
 
+@test "connect (200 at once, ICMP administratively prohibited) fails for each within a second" {
+	for address in "$LAB_ICMP6" "$LAB_ICMP4"; do
+		in_client python3 -c '
+import selectors, socket, sys
+waiting = selectors.DefaultSelector()
+for _ in range(200):
+    one = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET)
+    one.setblocking(False)
+    one.connect_ex((sys.argv[1], 80))
+    waiting.register(one, selectors.EVENT_WRITE)
+failed = 0
+while events := waiting.select(0.9):
+    for key, _ in events:
+        failed += key.fileobj.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+        waiting.unregister(key.fileobj)
+print(failed)' "$address"
+		[[ $output == 200 ]]
+	done
+}
+
 @test "connect (no route) gives ENETUNREACH and sends nothing" {
 	run connect "$LAB_NOROUTE6" 80
 	[[ $output == *"Network is unreachable"* ]]
@@ -318,6 +338,18 @@ other_lab_gone() {
 	run other_lab "kill -KILL \$\$"
 	((status == 137))
 	lab_until other_lab_gone
+}
+
+@test "lab_stop (of a lab that is gone, when this one has its namespaces' numbers) ends nothing" {
+	local gone
+	true &
+	gone=$!
+	wait "$gone"
+	(
+		LAB_CLIENT_PID=$gone LAB_SERVER_PID=$gone LAB_KEEPER_PID=''
+		lab_stop
+	)
+	lab_client true
 }
 
 @test "lab_start (with a lab running) refuses" {

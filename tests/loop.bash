@@ -10,6 +10,9 @@
 #                                         allrefused  fd93::e1 10.93.0.68
 #                                         two4        10.93.0.66 10.93.0.10
 #                                         half        fd93::e1 fd93::d1 10.93.0.10
+#                                         worse       fd93::e1 10.93.0.66 10.93.0.10
+#                                         hopeless    fd93::e1 10.93.0.66 fd93::d1
+#                                         doomed      fd93::e1 10.93.0.66
 # A black hole is a listener whose backlog is full.
 # shellcheck shell=bash
 
@@ -57,13 +60,13 @@ loop_inside() {
 	echo 4096 >/proc/sys/net/core/somaxconn
 	cat >"$dir/hosts" <<-END
 		127.0.0.1 localhost
-		fd93::e1 refused allrefused half
-		fd93::d1 black mix alldead half
+		fd93::e1 refused allrefused half worse hopeless doomed
+		fd93::d1 black mix alldead half hopeless
 		fd93::d2 mix
 		fd93::10 healthy
-		10.93.0.66 mix alldead two4
+		10.93.0.66 mix alldead two4 worse hopeless doomed
 		10.93.0.68 allrefused
-		10.93.0.10 healthy black refused mix two4 half
+		10.93.0.10 healthy black refused mix two4 half worse
 	END
 	printf 'hosts: files\n' >"$dir/nsswitch.conf"
 	printf 'precedence ::/0 100\nprecedence ::ffff:0:0/96 1\n' >"$dir/gai.conf"

@@ -6,20 +6,10 @@
 # again and again.
 
 load helpers
+load set
 
 setup_file() {
-	local status=0
-	mkdir "$BATS_FILE_TMPDIR/set"
-	"$ROOT/tests/torture" --once "$BATS_FILE_TMPDIR/set" >"$BATS_FILE_TMPDIR/out" 2>&1 || status=$?
-	export LAB_WHY_NOT=
-	[[ $status -ne 77 ]] || LAB_WHY_NOT=$(sed 's/^tests.torture: //' "$BATS_FILE_TMPDIR/out")
-	[[ $status -eq 0 || $status -eq 77 ]] || cat "$BATS_FILE_TMPDIR/out" >&2
-	[[ $status -eq 0 || $status -eq 77 ]]
-}
-
-setup() {
-	[[ -z $LAB_WHY_NOT ]] || skip "$LAB_WHY_NOT"
-	descriptors_mark
+	set_run --once
 }
 
 # torture PROGRAM CASE: fails unless the case did as it must, in every condition and by every call.
@@ -212,6 +202,10 @@ torture() {
 
 # --- waiters: epoll -------------------------------------------------------------------------------
 
+@test "epoll_wait (comes back late, others are in the middle of it) tells of the winner" {
+	torture wait comes_back_late
+}
+
 @test "epoll_wait (level, added before the first name is resolved) tells of the winner" {
 	torture wait level_before
 }
@@ -300,6 +294,10 @@ torture() {
 	torture wait number_of_the_set_is_reused
 }
 
+@test "epoll_wait (data that a number had is something else's, the number another's) tells of both" {
+	torture wait data_is_reused
+}
+
 @test "epoll_ctl (MOD from nothing to output, meanwhile) is kept" {
 	torture wait modified_from_nothing
 }
@@ -330,6 +328,18 @@ torture() {
 
 @test "epoll_wait (in another thread, added meanwhile) wakes" {
 	torture wait added_while_waiting
+}
+
+@test "epoll_wait (in another thread, other data after the end) tells of no failure" {
+	torture wait data_changes_on_its_way
+}
+
+@test "epoll_wait (one-shot, in another thread, the number blocked for a moment and is polled) wakes" {
+	torture wait oneshot_on_its_way_polled
+}
+
+@test "epoll_wait (one-shot, in another thread, the number blocked for a moment, connect asks) wakes" {
+	torture wait oneshot_on_its_way_connected
 }
 
 @test "epoll_wait (in another thread since before the race) wakes" {
@@ -574,6 +584,10 @@ torture() {
 	torture number dissolved
 }
 
+@test "connect (AF_UNSPEC while another one stands in) gives the program's own socket back" {
+	torture number dissolved_midway
+}
+
 @test "fork (both go on) gives the parent the winner, and the child nothing of ours" {
 	torture number forked_then_both_go_on
 }
@@ -628,6 +642,10 @@ torture() {
 
 @test "close (while another thread is in epoll_wait) ends the race" {
 	torture number closed_by_another_thread_in_set
+}
+
+@test "connect (AF_UNSPEC by another thread) is told to who waits" {
+	torture number dissolved_by_another_thread
 }
 
 @test "connect (by a thread that is gone) goes on" {
@@ -730,6 +748,10 @@ torture() {
 
 @test "epoll (all raw, edge, added after connect) ends as natively or better" {
 	torture unseen all_raw_edge_after
+}
+
+@test "epoll (all raw, polled by somebody else) ends as natively or better" {
+	torture unseen all_raw_and_looked_at
 }
 
 @test "send (in a loop, no wait) ends as natively or better" {

@@ -16,6 +16,7 @@
 #     refusing      nftables in the server rejects TCP with a reset
 #     unreachable   nftables in the server rejects TCP with ICMP "administratively prohibited"
 #     no route      a rule in the client, see lab_client_network
+#     filtered      nftables in the client rejects what it sends, as a machine's own firewall does
 #
 # More networks: words for the relay ("fd94::1:0/112=15") in the array LAB_POLICIES before lab_start,
 # and what routes and rules they need after it.
@@ -31,7 +32,7 @@ declare -grx LAB_GOOD6=fd92::2 LAB_GOOD4=10.92.0.2
 declare -grx LAB_DEAD6=fd92::bad1 LAB_DEAD6B=fd92::bad2 LAB_DEAD4=10.92.0.66 LAB_DEAD4B=10.92.0.67
 declare -grx LAB_RST6=fd92::5e LAB_RST4=10.92.0.68
 declare -grx LAB_ICMP6=fd92::1c LAB_ICMP4=10.92.0.69
-declare -grx LAB_NOROUTE6=fd93::6
+declare -grx LAB_NOROUTE6=fd93::6 LAB_FILTERED4=10.92.0.70
 declare -grx LAB_R6_MS=20 LAB_R4_MS=30
 
 LAB_ROOT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
@@ -210,6 +211,7 @@ lab_files() {
 		lab_name only4.test "$LAB_GOOD4"
 		lab_name only6.test "$LAB_GOOD6"
 		lab_name two4.test "$LAB_DEAD4" "$LAB_GOOD4"
+		lab_name filtered4.test "$LAB_FILTERED4" "$LAB_GOOD4"
 	} >"$LAB_DIR/hosts"
 	printf 'hosts: files\npasswd: files\ngroup: files\nservices: files\n' >"$LAB_DIR/nsswitch.conf"
 	printf 'precedence ::/0 40\nprecedence ::ffff:0:0/96 10\n' >"$LAB_DIR/gai.conf"
@@ -263,18 +265,22 @@ lab_link() {
 lab_link_decided() { lab_gone "$LAB_KEEPER_PID" || grep -qs READY "$LAB_DIR/relay.out"; }
 
 lab_keep() {
+	lab_hold
 	lab_client "$LAB_RELAY" "/proc/$LAB_SERVER_PID/ns/net" "$LAB_DIR/syns" "$@" \
 		< <(lab_client_exec tail --pid="$$" -f /dev/null)
 	lab_end_processes
 }
 
-# The ICMP rate limit of the kernel would make the second of two quick attempts a blackhole. Low ports
-# are for everybody because not every server can be root in a user namespace.
+# The ICMP rate limits of the kernel (for each peer and for all together) would make the second of two quick
+# attempts, and the 51st of many, a blackhole. Low ports are for everybody because not every server can be
+# root in a user namespace.
 lab_server_network() {
 	# shellcheck disable=SC2016  # expanded over there
 	lab_server bash -euc '
 		echo 0 >/proc/sys/net/ipv4/icmp_ratelimit
 		echo 0 >/proc/sys/net/ipv6/icmp/ratelimit
+		echo 0 >/proc/sys/net/ipv4/icmp_ratemask
+		echo >/proc/sys/net/ipv6/icmp/ratemask
 		echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start
 		ip link set lo up
 		ip link set lab0 addrgenmode none
@@ -317,7 +323,20 @@ lab_client_network() {
 		ip route add 10.92.0.0/24 dev lab0
 		ip -6 route add "$3" dev lab0
 		ip -6 rule add to "$3" ipproto tcp unreachable' - \
-		"$LAB_CLIENT6" "$LAB_CLIENT4" "$LAB_NOROUTE6" 2>>"$LAB_DIR/client.err"
+		"$LAB_CLIENT6" "$LAB_CLIENT4" "$LAB_NOROUTE6" 2>>"$LAB_DIR/client.err" &&
+		lab_firewall | lab_client nft -f - 2>>"$LAB_DIR/client.err"
+}
+
+# What "iptables -j REJECT" does: the kernel has its ICMP message while connect() still sends.
+lab_firewall() {
+	cat <<-RULES
+		table inet lab {
+			chain output {
+				type filter hook output priority 0
+				ip daddr $LAB_FILTERED4 meta l4proto tcp reject
+			}
+		}
+	RULES
 }
 
 # --- stop -----------------------------------------------------------------------------------------
@@ -327,10 +346,21 @@ lab_client_network() {
 lab_stop() {
 	[[ -n ${LAB_DIR:-} ]] || return 0
 	local status=0
-	lab_end_processes || status=1
+	# Where its processes are gone, the keeper has ended them.
+	(! lab_hold || lab_end_processes) || status=1
 	lab_until lab_gone "$LAB_KEEPER_PID" || status=1
 	unset LAB_DIR LAB_USER LAB_CLIENT_PID LAB_SERVER_PID LAB_KEEPER_PID LAB_NETNS
 	return "$status"
+}
+
+# lab_hold: while this shell has the lab's namespaces open, no other lab, started meanwhile, is given their
+# numbers, by which lab_processes knows its own. Fails when they are gone.
+lab_hold() {
+	local client server
+	[[ -n $LAB_NETNS ]] || return 0
+	{ exec {client}<"/proc/$LAB_CLIENT_PID/ns/net" {server}<"/proc/$LAB_SERVER_PID/ns/net"; } 2>/dev/null &&
+		[[ "$(stat -Lc %i "/proc/$BASHPID/fd/$client")" == "${LAB_NETNS% *}" &&
+			"$(stat -Lc %i "/proc/$BASHPID/fd/$server")" == "${LAB_NETNS#* }" ]]
 }
 
 # A process is of the lab when its network namespace is. First politely, then not.

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 
 #define GOOD4 "10.93.0.10"
@@ -202,6 +203,73 @@ static void many_signals_restart(void)
 	CHECK(handled > 0 && peer_is(fd, GOOD4));
 }
 
+static void sleep_once(int number)
+{
+	/* Each refusal would bring it anew, and have the kernel begin the call again. */
+	CHECK(signal(number, SIG_IGN) != SIG_ERR);
+	handled++;
+	sleep_ms(3000);
+}
+
+/*
+ * The kernel sends a signal for the refusal, and its handler takes so long that the thread is given
+ * up, and the last address connects, before connect() has come back.
+ */
+static void handler_takes_seconds(void)
+{
+	struct names names = resolve("worse");
+	int fd = open_for(names.at[0]);
+	struct sigaction action = {.sa_handler = sleep_once, .sa_flags = SA_RESTART};
+
+	CHECK(sigaction(SIGIO, &action, NULL) == 0);
+	CHECK(fcntl(fd, F_SETOWN, getpid()) == 0);
+	CHECK(fcntl(fd, F_SETFL, O_ASYNC) == 0);
+	CHECK(connect_to(fd, names.at[0]) == 0);
+	CHECK(handled == 1 && peer_is(fd, GOOD4));
+}
+
+static void *poll_number(void *number)
+{
+	struct pollfd watch = {.fd = *(int *)number, .events = POLLOUT};
+
+	/* Not before connect(): a socket that was never connected has hung up. */
+	sleep_ms(50);
+	(void)poll(&watch, 1, 2300);
+	return NULL;
+}
+
+/*
+ * The refusal is long in this thread's hands (FAULT), which is given up meanwhile; as another one
+ * waits, the next address stands on the number then. What this one brings is not of that.
+ */
+static void refusal_comes_late(void)
+{
+	struct names names = resolve("doomed");
+	int fd = open_for(names.at[0]);
+	long start = now_ms();
+	pthread_t thread;
+
+	CHECK(pthread_create(&thread, NULL, poll_number, &fd) == 0);
+	CHECK(connect_to(fd, names.at[0]) < 0 && errno == ECONNREFUSED);
+	/* The second address began after the attempt delay of 600 ms, and has the kernel's time. */
+	CHECK(now_ms() - start >= 3500);
+	CHECK(pthread_join(thread, NULL) == 0);
+}
+
+/* One address after the other fails while the rest are waited for. */
+static void waiting_costs_nothing(void)
+{
+	struct names names = resolve("hopeless");
+	int fd = open_for(names.at[0]);
+	struct rusage usage;
+
+	CHECK(connect_to(fd, names.at[0]) < 0 && errno == ECONNREFUSED);
+	CHECK(getrusage(RUSAGE_SELF, &usage) == 0);
+	CHECK((usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec +
+	          usage.ru_stime.tv_usec <
+	      500000);
+}
+
 static void set_send_timeout(int fd, long ms)
 {
 	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
@@ -360,6 +428,9 @@ static const struct promise promises[] = {
     CASE(signal_interrupts_then_poll),
     CASE(signal_restarts),
     CASE(many_signals_restart),
+    CASE(handler_takes_seconds),
+    CASE(refusal_comes_late),
+    CASE(waiting_costs_nothing),
     CASE(send_timeout_ends_the_call),
     CASE(send_timeout_counts_once),
     CASE(longjmp_then_close),

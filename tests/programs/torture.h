@@ -8,6 +8,7 @@
 #define TORTURE_H
 
 #include "promise.h"
+#include "torture_serve.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -77,6 +78,7 @@ enum {
 	DEAD = 64,
 	ALL_REFUSED = 128,
 	TWO_ERRORS = 256,
+	FILTERED = 512,
 };
 
 struct condition {
@@ -110,6 +112,8 @@ static const struct condition conditions[] = {
     /* The other address fails with another error, which must not be told. */
     {TWO_ERRORS, "twoerrors", "twoerrors.test", NULL, ECONNREFUSED, R6_MS, R6_MS + SLACK_MS, R6_MS,
      4},
+    /* Whoever polls is told of the error from the beginning, though the socket connects still. */
+    {FILTERED, "filtered", "filtered4.test", GOOD4, ECONNREFUSED, R4_MS, R4_MS + SLACK_MS, 0, 4},
 };
 
 /*
@@ -139,9 +143,9 @@ struct torture {
 #define RACED_MIDWAY THREE | REPLACED, HEALTHY
 /* What is seen in part is promised nothing more (README). */
 #define HEALTHY_ALONE HEALTHY, HEALTHY
-#define EVERY                                                                                      \
-	THREE | ICMP | MIX | DEAD | ALL_REFUSED | TWO_ERRORS,                                      \
-	    HEALTHY | DEAD | ALL_REFUSED | TWO_ERRORS
+#define ENDS_NATIVELY HEALTHY | DEAD | ALL_REFUSED | TWO_ERRORS
+#define BY_NETWORK THREE | ICMP | MIX | ENDS_NATIVELY, ENDS_NATIVELY
+#define EVERY FILTERED | BY_NETWORK
 #define SAME THREE, THREE
 #define SAME_MIDWAY THREE | REPLACED, THREE | REPLACED
 
@@ -211,6 +215,12 @@ static inline uint64_t cookie_of(int fd)
 	return cookie;
 }
 
+/* Of the first address of the condition's name. */
+static inline int family(void)
+{
+	return on->is == FILTERED ? AF_INET : AF_INET6;
+}
+
 static inline int open_nonblocking(int family)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -232,7 +242,7 @@ static inline void begin_on(int fd)
 
 static inline int begin(void)
 {
-	int fd = open_nonblocking(AF_INET6);
+	int fd = open_nonblocking(family());
 
 	begin_on(fd);
 	return fd;
@@ -852,22 +862,37 @@ static inline int torture_run(const struct torture *torture, const struct condit
 	return 0;
 }
 
+static inline int torture_run_named(const char *name, const char *condition,
+                                    const struct torture *cases, size_t count)
+{
+	for (size_t c = 0; c < sizeof(conditions) / sizeof(conditions[0]); c++) {
+		if (strcmp(condition, conditions[c].name) != 0)
+			continue;
+		for (size_t i = 0; i < count; i++)
+			if (is_named(&cases[i], name) && (cases[i].conditions & conditions[c].is))
+				return torture_run(&cases[i], &conditions[c]);
+	}
+	fprintf(stderr, "there is no case %s under the condition %s: see --list\n", name,
+	        condition);
+	return 2;
+}
+
 /* `--list` prints "CASE CONDITION passes|fails", the last word for what it does without libhe. */
 static inline int torture_main(int argc, char **argv, const struct torture *cases, size_t count)
 {
+	char name[SERVED_LINE_MAX], condition[SERVED_LINE_MAX];
+
 	if (argc == 2 && strcmp(argv[1], "--list") == 0) {
 		torture_list(cases, count);
 		return 0;
 	}
-	for (size_t c = 0; argc == 3 && c < sizeof(conditions) / sizeof(conditions[0]); c++) {
-		if (strcmp(argv[2], conditions[c].name) != 0)
-			continue;
-		for (size_t i = 0; i < count; i++)
-			if (is_named(&cases[i], argv[1]) &&
-			    (cases[i].conditions & conditions[c].is))
-				return torture_run(&cases[i], &conditions[c]);
+	if (argc == 3 && strcmp(argv[1], "--serve") == 0) {
+		serve(atoi(argv[2]), name, condition);
+		return torture_run_named(name, condition, cases, count);
 	}
-	fprintf(stderr, "usage: %s CASE CONDITION | --list\n", argv[0]);
+	if (argc == 3)
+		return torture_run_named(argv[1], argv[2], cases, count);
+	fprintf(stderr, "usage: %s CASE CONDITION | --list | --serve TOKENS\n", argv[0]);
 	return 2;
 }
 

@@ -165,7 +165,7 @@ static void raw_select_in(void)
 
 static void all_raw(bool before, short want, uint32_t mode)
 {
-	int fd = open_nonblocking(AF_INET6);
+	int fd = open_nonblocking(family());
 
 	raw_set = raw_open_set();
 	if (before)
@@ -201,6 +201,15 @@ static void raw_set_and_connect(void)
 	freeaddrinfo(names.list);
 }
 
+/* A further connect() for the same address. */
+static void ask_by_connect(int fd, const struct addrinfo *ai)
+{
+	if (connect_to(fd, ai) < 0)
+		CHECK(errno == EALREADY || !pending());
+	else
+		CHECK(!pending());
+}
+
 /* A further connect() says something of how the program waits, but not all. */
 static void raw_set_and_connect_asked(void)
 {
@@ -208,7 +217,7 @@ static void raw_set_and_connect_asked(void)
 	int set = raw_open_set(), fd = begin();
 
 	raw_add(set, fd, EPOLLOUT, DATA);
-	CHECK(connect_to(fd, names.at[0]) < 0 && (errno == EALREADY || !pending()));
+	ask_by_connect(fd, names.at[0]);
 	end_in_set(set, fd, (int)on->not_after_ms);
 	freeaddrinfo(names.list);
 }
@@ -217,12 +226,12 @@ static void raw_set_and_connect_asked(void)
 static void raw_set_and_connect_asked_late(void)
 {
 	struct names names = resolve(on->host);
-	int set = raw_open_set(), fd = open_nonblocking(AF_INET6);
+	int set = raw_open_set(), fd = open_nonblocking(family());
 
 	raw_add(set, fd, EPOLLOUT, DATA);
 	begin_on(fd);
 	sleep_ms(R6_MS * 3);
-	CHECK(connect_to(fd, names.at[0]) < 0 && (errno == EALREADY || !pending()));
+	ask_by_connect(fd, names.at[0]);
 	end_in_set(set, fd, (int)on->not_after_ms);
 	freeaddrinfo(names.list);
 }
@@ -260,6 +269,35 @@ static void all_raw_edge_before(void)
 static void all_raw_edge_after(void)
 {
 	all_raw(false, POLLOUT, EPOLLET);
+}
+
+/* A thread with other things to do, whose waits are seen. */
+static void *wait_for_others(void *number)
+{
+	struct pollfd other = {.fd = *(int *)number, .events = POLLIN};
+
+	while (poll(&other, 1, 20) == 0)
+		;
+	return NULL;
+}
+
+/* Somebody who looks at the number says nothing of the set where the other waits, unseen. */
+static void all_raw_and_looked_at(void)
+{
+	struct pollfd look;
+	int fd, ends[2];
+	pthread_t thread;
+
+	CHECK(pipe2(ends, O_CLOEXEC) == 0);
+	CHECK(pthread_create(&thread, NULL, wait_for_others, &ends[0]) == 0);
+	raw_set = raw_open_set();
+	fd = begin();
+	raw_add(raw_set, fd, POLLOUT, DATA);
+	look = (struct pollfd){.fd = fd, .events = POLLOUT};
+	CHECK(poll(&look, 1, 0) == 0 || !alone());
+	as_natively_or_better(fd, POLLOUT, raw_epoll, LONG_MS);
+	CHECK(write(ends[1], "x", 1) == 1 && pthread_join(thread, NULL) == 0);
+	CHECK(close(fd) == 0 && close(raw_set) == 0 && close(ends[0]) == 0 && close(ends[1]) == 0);
 }
 
 /* No wait at all: a program that sends until it can. */
@@ -326,7 +364,7 @@ static int wait_for_signal(int fd, short want, long ms)
 /* Signal-driven: nothing but SIGIO tells that something has happened. */
 static void waits_for_signals(void)
 {
-	int fd = open_nonblocking(AF_INET6);
+	int fd = open_nonblocking(family());
 	sigset_t io = only(SIGIO);
 
 	CHECK(sigprocmask(SIG_BLOCK, &io, NULL) == 0);
@@ -341,7 +379,7 @@ static void waits_for_signals(void)
 
 static void check_raw_mode(bool before, uint32_t mode)
 {
-	int set = raw_open_set(), fd = open_nonblocking(AF_INET6);
+	int set = raw_open_set(), fd = open_nonblocking(family());
 
 	if (before)
 		raw_add(set, fd, EPOLLOUT | mode, DATA);
@@ -396,7 +434,7 @@ static void exclusive_after(void)
 /* What is registered for nothing, as its one shot is spent, stays so until it is armed again. */
 static void oneshot_spent_before(void)
 {
-	int set = raw_open_set(), fd = open_nonblocking(AF_INET6);
+	int set = raw_open_set(), fd = open_nonblocking(family());
 
 	raw_add(set, fd, EPOLLOUT | EPOLLONESHOT, DATA + 1);
 	expect(set, EPOLLOUT | EPOLLHUP, DATA + 1, 1000);
@@ -422,7 +460,7 @@ static void added_midway(void)
 /* What was seen is no longer true. */
 static void modified_unseen(void)
 {
-	int set = open_set(), fd = open_nonblocking(AF_INET6);
+	int set = open_set(), fd = open_nonblocking(family());
 
 	add(set, fd, EPOLLIN, DATA + 1);
 	begin_on(fd);
@@ -436,7 +474,7 @@ static void modified_unseen(void)
 
 static void deleted_unseen(void)
 {
-	int set = open_set(), fd = open_nonblocking(AF_INET6);
+	int set = open_set(), fd = open_nonblocking(family());
 
 	add(set, fd, EPOLLOUT, DATA);
 	begin_on(fd);
@@ -451,7 +489,7 @@ static void deleted_unseen(void)
 
 static void deleted_unseen_and_added(void)
 {
-	int set = open_set(), fd = open_nonblocking(AF_INET6);
+	int set = open_set(), fd = open_nonblocking(family());
 
 	add(set, fd, EPOLLIN, DATA + 1);
 	begin_on(fd);
@@ -467,7 +505,7 @@ static void deleted_unseen_and_added(void)
 static void one_of_many_seen(void)
 {
 	enum { SETS = 12, SEEN = 5 };
-	int sets[SETS], fd = open_nonblocking(AF_INET6);
+	int sets[SETS], fd = open_nonblocking(family());
 
 	begin_on(fd);
 	for (uint64_t i = 0; i < SETS; i++) {
@@ -487,7 +525,7 @@ static void one_of_many_seen(void)
 
 static void nested(void)
 {
-	int inner = raw_open_set(), outer = raw_open_set(), fd = open_nonblocking(AF_INET6);
+	int inner = raw_open_set(), outer = raw_open_set(), fd = open_nonblocking(family());
 	struct epoll_event event;
 	int n, idle = 0;
 
@@ -783,7 +821,7 @@ static int ring_do(struct ring *ring, const struct io_uring_sqe *request)
 static void ring_registers(bool before)
 {
 	struct epoll_event event = {.events = EPOLLOUT, .data.u64 = DATA};
-	int set = open_set(), fd = open_nonblocking(AF_INET6), result;
+	int set = open_set(), fd = open_nonblocking(family()), result;
 	struct io_uring_sqe request = {.opcode = IORING_OP_EPOLL_CTL,
 	                               .fd = set,
 	                               .len = EPOLL_CTL_ADD,
@@ -853,6 +891,7 @@ static const struct torture cases[] = {
     CASE(all_raw_level_in, SAME),
     CASE(all_raw_edge_before, SAME),
     CASE(all_raw_edge_after, SAME),
+    CASE(all_raw_and_looked_at, SAME),
     CASE(sends_until_it_can, SAME),
     CASE(receives_until_it_can, SAME),
     CASE(waits_for_signals, SAME),

@@ -359,13 +359,15 @@ static void zero_unmasked_pending(void)
 	/* As above. */
 	int first = begin();
 	sigset_t before;
+	int n;
 
 	block_alarm(&before);
 	alarm_after(1, 0, count_signal, 0);
 	sleep_ms(20);
 	watch.fd = begin();
 	/* With nothing ready and no time, the kernel looks for signals, too. */
-	CHECK(wait_masked(&watch, 1, 0, &before) <= 0 && alarm_is_blocked());
+	n = wait_masked(&watch, 1, 0, &before);
+	CHECK((n <= 0 || !pending()) && alarm_is_blocked());
 	await_end(watch.fd);
 	CHECK(close(watch.fd) == 0 && close(first) == 0 && handled <= 1);
 }
@@ -510,7 +512,7 @@ static void with_others(void)
 static int begin_stranger(void)
 {
 	struct sockaddr_in6 name = {.sin6_family = AF_INET6, .sin6_port = htons(7001)};
-	int fd = open_nonblocking(AF_INET6);
+	int fd = open_nonblocking(family());
 
 	CHECK(inet_pton(AF_INET6, "fd92::1c", &name.sin6_addr) == 1);
 	CHECK(connect(fd, (struct sockaddr *)&name, sizeof(name)) < 0 && errno == EINPROGRESS);
@@ -791,7 +793,7 @@ static void select_high_numbers(void)
 
 static void check_mode(bool before, uint32_t mode)
 {
-	int set = open_set(), fd = open_nonblocking(AF_INET6);
+	int set = open_set(), fd = open_nonblocking(family());
 
 	/* Before the first name of this process is resolved, even. */
 	if (before)
@@ -812,6 +814,24 @@ static void check_mode(bool before, uint32_t mode)
 	check_end(fd);
 	CHECK(epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL) == 0);
 	CHECK(epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL) < 0 && errno == ENOENT);
+	CHECK(close(fd) == 0 && close(set) == 0);
+}
+
+/* While it does something else, others see what has failed, and may be in the middle of it. */
+static void comes_back_late(void)
+{
+	int fd = open_nonblocking(family()), set = open_set();
+	struct epoll_event event;
+
+	/* The next address is tried already when the first one refuses. */
+	CHECK(setenv("HE_ATTEMPT_DELAY_MS", "10", 1) == 0);
+	begin_on(fd);
+	add(set, fd, EPOLLOUT, DATA);
+	if (epoll_wait(set, &event, 1, (int)on->alone_ms - 5) == 0)
+		sleep_ms(R4_MS);
+	expect_end(set);
+	CHECK(since_begun() < on->not_after_ms);
+	check_connection(fd, on->peer);
 	CHECK(close(fd) == 0 && close(set) == 0);
 }
 
@@ -868,7 +888,7 @@ static void exclusive_after(void)
 /* The readiness of a socket that has not been told to connect is seen, and then the race's. */
 static void edge_before_and_seen(void)
 {
-	int set = open_set(), fd = open_nonblocking(AF_INET6);
+	int set = open_set(), fd = open_nonblocking(family());
 
 	add(set, fd, EPOLLOUT | EPOLLET, DATA);
 	expect(set, EPOLLOUT | EPOLLHUP, DATA, 1000);
@@ -881,7 +901,7 @@ static void edge_before_and_seen(void)
 
 static void oneshot_before_and_seen(void)
 {
-	int set = open_set(), fd = open_nonblocking(AF_INET6);
+	int set = open_set(), fd = open_nonblocking(family());
 
 	add(set, fd, EPOLLOUT | EPOLLONESHOT, DATA);
 	expect(set, EPOLLOUT | EPOLLHUP, DATA, 1000);
@@ -896,7 +916,7 @@ static void oneshot_before_and_seen(void)
 /* One event for the connection and one for the greeting, or one for both. */
 static void edge_in_and_out(void)
 {
-	int set = open_set(), fd = open_nonblocking(AF_INET6), count = 0;
+	int set = open_set(), fd = open_nonblocking(family()), count = 0;
 	struct epoll_event event = {0};
 
 	add(set, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, DATA);
@@ -916,7 +936,7 @@ static void edge_in_and_out(void)
 
 static void level_in(void)
 {
-	int set = open_set(), fd = open_nonblocking(AF_INET6);
+	int set = open_set(), fd = open_nonblocking(family());
 
 	add(set, fd, EPOLLIN, DATA);
 	begin_on(fd);
@@ -927,7 +947,7 @@ static void level_in(void)
 
 static void edge_in(void)
 {
-	int set = open_set(), fd = open_nonblocking(AF_INET6);
+	int set = open_set(), fd = open_nonblocking(family());
 
 	add(set, fd, EPOLLIN | EPOLLET, DATA);
 	begin_on(fd);
@@ -941,7 +961,7 @@ static void edge_in(void)
 
 static void two_sets(void)
 {
-	int in_set = open_set(), out_set = open_set(), fd = open_nonblocking(AF_INET6);
+	int in_set = open_set(), out_set = open_set(), fd = open_nonblocking(family());
 
 	add(in_set, fd, EPOLLIN | EPOLLET, DATA + 1);
 	begin_on(fd);
@@ -958,7 +978,7 @@ static void two_sets(void)
 static void many_sets(void)
 {
 	enum { SETS = 40 };
-	int sets[SETS], fd = open_nonblocking(AF_INET6);
+	int sets[SETS], fd = open_nonblocking(family());
 
 	for (uint64_t i = 0; i < SETS; i++) {
 		sets[i] = open_set();
@@ -1020,7 +1040,7 @@ static void same_data(void)
 
 static void nested_sets(void)
 {
-	int inner = open_set(), outer = open_set(), fd = open_nonblocking(AF_INET6);
+	int inner = open_set(), outer = open_set(), fd = open_nonblocking(family());
 	struct epoll_event event;
 	int n, idle = 0;
 
@@ -1055,7 +1075,7 @@ static void set_is_waited_for(void)
 
 static void set_has_another_number(void)
 {
-	int set = open_set(), other = dup(set), fd = open_nonblocking(AF_INET6);
+	int set = open_set(), other = dup(set), fd = open_nonblocking(family());
 
 	add(set, fd, EPOLLOUT, DATA);
 	begin_on(fd);
@@ -1069,7 +1089,7 @@ static void set_has_another_number(void)
 /* What is registered in a set that is gone is nobody's, whoever has its number now. */
 static void number_of_the_set_is_reused(void)
 {
-	int set = open_set(), fd = open_nonblocking(AF_INET6);
+	int set = open_set(), fd = open_nonblocking(family());
 
 	add(set, fd, EPOLLOUT, DATA);
 	begin_on(fd);
@@ -1082,11 +1102,57 @@ static void number_of_the_set_is_reused(void)
 	CHECK(close(fd) == 0 && close(set) == 0);
 }
 
+static void *wait_for_both(void *number)
+{
+	int set = *(int *)number;
+
+	for (int events = 0; events < 2; events++) {
+		struct epoll_event event;
+		bool hung_up;
+
+		CHECK(epoll_wait(set, &event, 1, (int)on->not_after_ms) == 1);
+		hung_up = event.data.u64 == DATA;
+		CHECK(hung_up || event.data.u64 == DATA + 1);
+		CHECK_BITS(event.events, hung_up ? EPOLLHUP : end_events(EPOLLOUT));
+	}
+	return NULL;
+}
+
+/*
+ * Data that a number had in this set is something else's, which hangs up while the number, that is
+ * in use again, is another connection's; and before the thread is told, this one looks at that.
+ */
+static void data_is_reused(void)
+{
+	int set = open_set(), ends[2], number, fd;
+	struct pollfd look = {.events = POLLOUT};
+	pthread_t thread;
+
+	open_pipe(ends);
+	number = begin();
+	add(set, number, EPOLLOUT, DATA);
+	expect_end(set);
+	CHECK(close(number) == 0);
+
+	add(set, ends[0], EPOLLIN | EPOLLET, DATA);
+	fd = look.fd = begin();
+	CHECK(fd == number);
+	add(set, fd, EPOLLOUT | EPOLLONESHOT, DATA + 1);
+	CHECK(pthread_create(&thread, NULL, wait_for_both, &set) == 0);
+	sleep_ms(on->midway_ms);
+	CHECK(close(ends[1]) == 0);
+	sleep_ms(on->alone_ms + 5 - on->midway_ms);
+	CHECK(poll(&look, 1, 0) >= 0 && (look.revents & ~POLLOUT) == 0);
+	CHECK(pthread_join(thread, NULL) == 0);
+	check_end(fd);
+	CHECK(close(fd) == 0 && close(ends[0]) == 0 && close(set) == 0);
+}
+
 /* --- epoll: the program changes its mind ------------------------------------------------------ */
 
 static void modified_from_nothing(void)
 {
-	int set = open_set(), fd = open_nonblocking(AF_INET6);
+	int set = open_set(), fd = open_nonblocking(family());
 
 	add(set, fd, 0, DATA + 1);
 	begin_on(fd);
@@ -1128,7 +1194,7 @@ static void modified_at_each_turn(void)
 
 static void deleted_and_added(void)
 {
-	int set = open_set(), fd = open_nonblocking(AF_INET6);
+	int set = open_set(), fd = open_nonblocking(family());
 
 	add(set, fd, EPOLLIN | EPOLLOUT, DATA + 1);
 	begin_on(fd);
@@ -1142,7 +1208,7 @@ static void deleted_and_added(void)
 
 static void deleted(void)
 {
-	int set = open_set(), fd = open_nonblocking(AF_INET6);
+	int set = open_set(), fd = open_nonblocking(family());
 
 	add(set, fd, EPOLLOUT, DATA);
 	begin_on(fd);
@@ -1222,6 +1288,16 @@ static void *wait_on_set(void *pointer)
 	return NULL;
 }
 
+/* Returns when the thread sleeps in epoll_wait(). */
+static pthread_t sleep_on_set(struct set_in_thread *wait)
+{
+	pthread_t thread;
+
+	CHECK(pthread_create(&thread, NULL, wait_on_set, wait) == 0);
+	sleep_ms(30);
+	return thread;
+}
+
 static void check_event(const struct set_in_thread *wait)
 {
 	CHECK(wait->count == 1);
@@ -1236,8 +1312,7 @@ static void added_while_waiting(void)
 	pthread_t thread;
 	int fd;
 
-	CHECK(pthread_create(&thread, NULL, wait_on_set, &wait) == 0);
-	sleep_ms(30);
+	thread = sleep_on_set(&wait);
 	fd = begin();
 	add(wait.set, fd, EPOLLOUT, DATA);
 	CHECK(pthread_join(thread, NULL) == 0);
@@ -1246,16 +1321,89 @@ static void added_while_waiting(void)
 	CHECK(close(fd) == 0 && close(wait.set) == 0);
 }
 
+/*
+ * The number blocks for a moment, after which nothing is known of who waits; and while the one
+ * event is on its way to the thread that waits, this one looks.
+ */
+static void oneshot_on_its_way(void (*look)(int set, int fd))
+{
+	struct set_in_thread wait = {.set = open_set(), .maximum_ms = -1};
+	pthread_t thread;
+	int fd;
+
+	thread = sleep_on_set(&wait);
+	fd = begin();
+	add(wait.set, fd, EPOLLOUT | EPOLLONESHOT, DATA);
+	CHECK(fcntl(fd, F_SETFL, 0) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+	/* Not sooner: from the look on, more is known. */
+	sleep_ms(on->alone_ms + 5);
+	/* More than once: who looks while nothing has happened yet is expected to come again. */
+	while (pthread_tryjoin_np(thread, NULL) == EBUSY) {
+		look(wait.set, fd);
+		sleep_ms(5);
+	}
+	check_event(&wait);
+	check_end(fd);
+	CHECK(close(fd) == 0 && close(wait.set) == 0);
+}
+
+/*
+ * While the failure of the first socket is on its way to the thread that waits, this one learns of
+ * the end, and gives the number other data.
+ */
+static void data_changes_on_its_way(void)
+{
+	struct set_in_thread wait = {.set = open_set(), .maximum_ms = -1};
+	pthread_t thread;
+	int fd;
+
+	thread = sleep_on_set(&wait);
+	fd = begin();
+	add(wait.set, fd, EPOLLOUT, DATA);
+	await_end(fd);
+	modify(wait.set, fd, EPOLLOUT, DATA + 1);
+	CHECK(pthread_join(thread, NULL) == 0);
+	CHECK(wait.count == 1 && (wait.event.data.u64 == DATA || wait.event.data.u64 == DATA + 1));
+	CHECK_BITS(wait.event.events, end_events(EPOLLOUT));
+	CHECK(close(fd) == 0 && close(wait.set) == 0);
+}
+
+static void look_by_poll(int set, int fd)
+{
+	struct pollfd look = {.fd = fd, .events = POLLOUT};
+
+	(void)set;
+	CHECK(poll(&look, 1, 0) >= 0 && (look.revents & ~POLLOUT) == 0);
+}
+
+static void look_by_connect(int set, int fd)
+{
+	struct names names = resolve(on->host);
+
+	(void)set;
+	CHECK(connect_to(fd, names.at[0]) == 0 || errno == EALREADY || errno == EISCONN);
+	freeaddrinfo(names.list);
+}
+
+static void oneshot_on_its_way_polled(void)
+{
+	oneshot_on_its_way(look_by_poll);
+}
+
+static void oneshot_on_its_way_connected(void)
+{
+	oneshot_on_its_way(look_by_connect);
+}
+
 static void begun_while_waiting(void)
 {
 	struct set_in_thread wait = {.set = open_set(), .maximum_ms = -1};
-	int fd = open_nonblocking(AF_INET6);
+	int fd = open_nonblocking(family());
 	pthread_t thread;
 
 	add(wait.set, fd, EPOLLOUT | EPOLLET, DATA);
 	expect(wait.set, EPOLLOUT | EPOLLHUP, DATA, 1000);
-	CHECK(pthread_create(&thread, NULL, wait_on_set, &wait) == 0);
-	sleep_ms(30);
+	thread = sleep_on_set(&wait);
 	begin_on(fd);
 	CHECK(pthread_join(thread, NULL) == 0);
 	check_event(&wait);
@@ -1286,7 +1434,7 @@ static void edge_is_for_one_thread(void)
 {
 	const int ms = (int)on->not_before_ms + 1000;
 	struct set_in_thread waits[2] = {{.maximum_ms = ms}, {.maximum_ms = ms}};
-	int fd = open_nonblocking(AF_INET6), set = open_set();
+	int fd = open_nonblocking(family()), set = open_set();
 	pthread_t threads[2];
 
 	waits[0].set = waits[1].set = set;
@@ -1329,7 +1477,7 @@ static void exclusive_wakes_someone(void)
 {
 	const int ms = (int)on->not_before_ms + 1000;
 	struct set_in_thread waits[2] = {{.maximum_ms = ms}, {.maximum_ms = ms}};
-	int fd = open_nonblocking(AF_INET6), count = 0;
+	int fd = open_nonblocking(family()), count = 0;
 	pthread_t threads[2];
 
 	begin_on(fd);
@@ -1363,7 +1511,7 @@ static void crowd_begins(int *fds)
 	names = resolve(on->host);
 	begun_ms = now_ms();
 	for (int i = 0; i < CROWD; i++) {
-		fds[i] = open_nonblocking(AF_INET6);
+		fds[i] = open_nonblocking(family());
 		CHECK(connect_to(fds[i], names.at[0]) < 0 && errno == EINPROGRESS);
 	}
 	freeaddrinfo(names.list);
@@ -1475,6 +1623,7 @@ static const struct torture cases[] = {
     EACH_POLL(number_that_is_not_open, RACED),
     CASE(bad_arguments, RACED),
     CASE(select_high_numbers, RACED),
+    CASE(comes_back_late, HEALTHY | REFUSED | ICMP, HEALTHY),
     CASE(level_before, EVERY),
     CASE(level_after, EVERY),
     CASE(edge_before, EVERY),
@@ -1497,6 +1646,7 @@ static const struct torture cases[] = {
     EACH(set_is_waited_for, RACED_OR_NOT),
     CASE(set_has_another_number, RACED_OR_NOT),
     CASE(number_of_the_set_is_reused, RACED),
+    CASE(data_is_reused, RACED),
     CASE(modified_from_nothing, RACED_MIX),
     CASE(modified_from_in, RACED_MIX),
     CASE(modified_at_each_turn, RACED_MIX),
@@ -1505,6 +1655,9 @@ static const struct torture cases[] = {
     CASE(refused_registrations, RACED_OR_NOT),
     CASE(one_at_a_time, RACED_OR_NOT),
     CASE(added_while_waiting, RACED_OR_NOT),
+    CASE(data_changes_on_its_way, RACED),
+    CASE(oneshot_on_its_way_polled, RACED),
+    CASE(oneshot_on_its_way_connected, RACED),
     CASE(begun_while_waiting, RACED_OR_NOT),
     CASE(modified_while_waiting, RACED_MIX),
     CASE(edge_is_for_one_thread, RACED_OR_NOT),

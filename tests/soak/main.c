@@ -1,11 +1,12 @@
 /*
  * soak: makes random races, each of which can be made again (soak.h).
  *
- *     soak SEED FIRST COUNT [WORKERS]
+ *     soak SEED FIRST COUNT [WORKERS [LIKE]]
  *
  * Races FIRST to FIRST + COUNT - 1 of SEED, WORKERS at a time (default 256), in the network of
- * tests/soak/run. Stops at the first one that goes wrong: with exit status 1, the number, the plan
- * and what had happened. Every CHECKPOINT races all stop, and what is left is counted.
+ * tests/soak/run; with LIKE, each as the race with that number. Stops at the first one that goes
+ * wrong: with exit status 1, the number, the plan and what had happened. Every CHECKPOINT races all
+ * stop, and what is left is counted.
  */
 #include "soak.h"
 
@@ -25,6 +26,8 @@
 #define WORKERS_MAX 299 /* each has a port: SOAK_PORTS in network.bash */
 #define CHECKPOINT 10000
 #define STACK_BYTES (512 * 1024)
+/* All at once, they wait for each other in their first connect() for seconds on a busy machine. */
+#define STAGGER_MS 4
 /* A resident set is not exact, and libhe's tables are touched as they are used. */
 #define GROWTH_MAX_KIB (16 * 1024)
 
@@ -37,6 +40,7 @@ _Thread_local volatile int signals_seen;
 static struct worker workers[WORKERS_MAX];
 static unsigned n_workers = 256;
 static uint64_t started_ns, first, last;
+static uint64_t like = UINT64_MAX;         /* none */
 static _Atomic(uint64_t) next_race, limit; /* workers go up to the limit and wait */
 static _Atomic(int) lateness;
 static _Atomic(uint64_t) counts[COUNTS];
@@ -115,8 +119,8 @@ static _Noreturn void give_up(const struct worker *worker, const char *what)
 		        worker->plan, (int)len, worker->steps);
 		fprintf(stderr,
 		        "  again: tests/soak/run%s --delay %d --seed %" PRIu64 " --first %" PRIu64
-		        " --count 1\n",
-		        with_libhe ? "" : " --native", attempt_delay_ms, seed, race);
+		        " --count 1\n  and many of it: --like %" PRIu64 " instead of --first\n",
+		        with_libhe ? "" : " --native", attempt_delay_ms, seed, race, race);
 	} else {
 		fprintf(stderr, "  seed %" PRIu64 "\n", seed);
 	}
@@ -223,8 +227,11 @@ static void *work(void *pointer)
 			pthread_mutex_unlock(&idle_lock);
 			if (done)
 				return NULL;
+			sleep_ms((int)worker->index * STAGGER_MS);
 			continue;
 		}
+		if (like != UINT64_MAX)
+			number = like;
 		/* Most of it is for a machine that is busy with other things. */
 		atomic_store(&worker->deadline_ns,
 		             now_ns() + (uint64_t)(30000 + 32 * attempt_delay_ms) * 1000000);
@@ -383,15 +390,17 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "--inherited") == 0)
 		return look_for_inherited();
-	if (argc < 4 || argc > 5) {
-		fprintf(stderr, "usage: soak SEED FIRST COUNT [WORKERS]\n");
+	if (argc < 4 || argc > 6) {
+		fprintf(stderr, "usage: soak SEED FIRST COUNT [WORKERS [LIKE]]\n");
 		return 2;
 	}
 	prepare();
 	seed = strtoull(argv[1], NULL, 0);
 	first = begin = strtoull(argv[2], NULL, 0);
 	last = first + strtoull(argv[3], NULL, 0);
-	if (argc == 5)
+	if (argc == 6)
+		like = strtoull(argv[5], NULL, 0);
+	if (argc >= 5)
 		n_workers = (unsigned)strtoul(argv[4], NULL, 0);
 	if (n_workers == 0 || n_workers > WORKERS_MAX || first >= last)
 		return 2;

@@ -57,12 +57,19 @@ static bool any_may_win(const struct race *race)
 	return false;
 }
 
+/* It waits by a raw system call, if at all. */
+static bool is_raw(const struct race *race)
+{
+	const struct plan *plan = &race->plan;
+
+	return (plan->mode != BLOCKING || plan->send_timeout_ms > 0 || plan->action == SIGNAL) &&
+	       (plan->api == RAW_POLL || plan->api == RAW_EPOLL_WAIT);
+}
+
 int race_expected(const struct race *race)
 {
 	const struct plan *plan = &race->plan;
 	const struct address *requested = &race->name->at[plan->requested];
-	bool waits = plan->mode != BLOCKING || plan->send_timeout_ms > 0 || plan->action == SIGNAL;
-	bool raw = waits && (plan->api == RAW_POLL || plan->api == RAW_EPOLL_WAIT);
 
 	/*
 	 * What was disconnected may have been a socket for another address than the requested one;
@@ -80,7 +87,7 @@ int race_expected(const struct race *race)
 	 * Who waits where nobody sees it may be told what is natively true, and never later. Nor is
 	 * it promised that a socket which was disconnected is one to race with.
 	 */
-	return raw || race->again ? EITHER : 0;
+	return is_raw(race) || race->again ? EITHER : 0;
 }
 
 static void bind_own(const struct race *race, int family)
@@ -160,16 +167,20 @@ void race_check_error(struct race *race, int error)
 	count(FAILED);
 }
 
-/* Who waits for longer was forgotten, and found again by luck: by the kernel's own timeout of 3 s.
+/* The kernel's own timeout, see soak_start. Who waits for as long was forgotten, and found by luck.
  */
+#define KERNEL_MS 7000
+/* All else that a race waits for, on a machine that is busy with other things. */
+#define REST_MS 5500
+
 static void check_time(const struct race *race)
 {
 	int took_ms = (int)((now_ns() - race->started_ns) / 1000000);
 	int attempts = with_libhe ? (int)race->name->count - 1 : 0;
-	int bound_ms = attempts * attempt_delay_ms + 2500 + race->plan.delay_ms + lateness_ms();
+	int bound_ms = attempts * attempt_delay_ms + REST_MS + race->plan.delay_ms + lateness_ms();
 
 	if (race_expected(race) != 0)
-		bound_ms += 3200;
+		bound_ms += KERNEL_MS;
 	/* There is no timeout by which a healthy one could be found again: a busy machine has time.
 	 */
 	if (race->name->at[race->plan.requested].kind == GOOD)
@@ -195,7 +206,12 @@ void race_check_end(struct race *race, int ready)
 		race_check_error(race, error);
 		MUST(check_so_error(race->fd) == 0 && race_peer(race, race->fd) == NULL);
 	} else {
-		MUST((ready & READY_ERROR) == 0);
+		/*
+		 * Who waits unseen is told of a failure that is natively true. The race goes on
+		 * before it asks for the error if a stranger polls the number meanwhile: a thread
+		 * that is late for one that was closed, unseen as well.
+		 */
+		MUST((ready & READY_ERROR) == 0 || (is_raw(race) && race_expected(race) == EITHER));
 		check_winner(race);
 	}
 }
