@@ -20,6 +20,14 @@ load loop
 	promise promise_call last_error_is_the_requested_ones passes
 }
 
+@test "connect (no way to the first address, the other one dead) waits once for the whole list" {
+	promise promise_call stand_in_is_waited_for_once fails
+}
+
+@test "connect (no way to the first address, race left, the next one dead) races" {
+	promise promise_call left_race_is_no_verdict fails
+}
+
 @test "connect (same socket again after a lost race) races again" {
 	promise promise_call same_socket_races_again fails
 }

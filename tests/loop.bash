@@ -13,6 +13,8 @@
 #                                         worse       fd93::e1 10.93.0.66 10.93.0.10
 #                                         hopeless    fd93::e1 10.93.0.66 fd93::d1
 #                                         doomed      fd93::e1 10.93.0.66
+#   fd93::f1              no way to it    noway       fd93::f1 10.93.0.66
+#                                         someway     fd93::f1 10.93.0.66 10.93.0.10
 # A black hole is a listener whose backlog is full.
 # shellcheck shell=bash
 
@@ -53,6 +55,9 @@ loop_inside() {
 	for address in 10 66 67 68 9; do
 		ip address add "10.93.0.$address/32" dev lo
 	done
+	# For TCP alone, as getaddrinfo() puts last what it finds no way to.
+	ip -6 route add fd93::f1 dev lo
+	ip -6 rule add to fd93::f1 ipproto tcp unreachable
 	# A dead connect ends after three seconds.
 	echo 1 >/proc/sys/net/ipv4/tcp_syn_retries
 	echo 0 2>/dev/null >/proc/sys/net/ipv4/tcp_syn_linear_timeouts
@@ -62,11 +67,12 @@ loop_inside() {
 		127.0.0.1 localhost
 		fd93::e1 refused allrefused half worse hopeless doomed
 		fd93::d1 black mix alldead half hopeless
+		fd93::f1 noway someway
 		fd93::d2 mix
 		fd93::10 healthy
-		10.93.0.66 mix alldead two4 worse hopeless doomed
+		10.93.0.66 mix alldead two4 worse hopeless doomed noway someway
 		10.93.0.68 allrefused
-		10.93.0.10 healthy black refused mix two4 half worse
+		10.93.0.10 healthy black refused mix two4 half worse someway
 	END
 	printf 'hosts: files\n' >"$dir/nsswitch.conf"
 	printf 'precedence ::/0 100\nprecedence ::ffff:0:0/96 1\n' >"$dir/gai.conf"

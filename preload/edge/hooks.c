@@ -65,12 +65,9 @@ static void let_go(int fd)
 static int real_connect(int fd, const struct sockaddr *sa, socklen_t len)
 {
 	int r = libc_connect(fd, sa, len);
-	int saved_errno = errno, other;
 
-	if (r == 0 || errno == EINPROGRESS || errno == EALREADY || errno == EISCONN)
-		return r;
-	other = readiness_other_error(fd);
-	errno = other != 0 ? other : saved_errno;
+	if (r < 0 && errno != EINPROGRESS && errno != EALREADY && errno != EISCONN)
+		errno = known_error(fd, errno);
 	return r;
 }
 
@@ -400,8 +397,10 @@ static int read_error(int fd, void *value, socklen_t *len)
 		r = libc_getsockopt(fd, SOL_SOCKET, SO_ERROR, value, len);
 	if (r == 0 && *len == sizeof(error))
 		memcpy(&error, value, sizeof(error));
-	if (error != 0 && (error = readiness_other_error(fd)) != 0)
+	if (error != 0) {
+		error = known_error(fd, error);
 		memcpy(value, &error, sizeof(error));
+	}
 	if (r == 0)
 		errno = saved_errno;
 	return r;

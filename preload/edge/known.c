@@ -11,6 +11,7 @@
 #include "wire/contests.h"
 #include "wire/dial.h"
 #include "wire/launch.h"
+#include "wire/readiness.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -126,6 +127,18 @@ void known_lost(const struct contest *contest)
 			failures_add(&contest->attempts[i].addr, contest->extra.port, error,
 			             contest->settled_ns);
 	}
+}
+
+int known_error(int fd, int error)
+{
+	struct errors_entry entry;
+
+	if (!readiness_has_other_error(fd, &entry))
+		return error;
+	/* It was not known when all were lost: known_lost(). */
+	if (entry.remembers)
+		failures_add(&entry.addr, entry.port, error, clock_now_ns());
+	return entry.error;
 }
 
 int known_connect(int fd, const struct sockaddr *sa, socklen_t len, const struct addr *addr,

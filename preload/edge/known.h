@@ -25,4 +25,12 @@ int known_reconnect(int fd, const struct sockaddr *sa, socklen_t len);
  */
 void known_lost(const struct contest *contest);
 
+/*
+ * The kernel says `error` of the socket on the number, an errno value but 0. Returns what the
+ * program is to be told: after a race that was lost it may be another one, and that of the socket
+ * is remembered for the address that it tried. Safe in: threads, signal handlers, fork,
+ * cancellation.
+ */
+int known_error(int fd, int error);
+
 #endif

@@ -99,12 +99,23 @@ void contest_forget(struct contest *contest)
 	contest->generation++;
 }
 
-/* What another attempt met, on the program's number, is to be read as what its own one met. */
-static void excuse_seat(const struct contest *contest)
+/* What one source address met says nothing about the others. */
+static bool is_bound(const struct contest *contest)
 {
+	return contest->own.bound.family != 0;
+}
+
+/* What another attempt met, on the program's number, is to be read as what its own one met. */
+static void excuse_seat(const struct contest *contest, bool all_lost)
+{
+	const struct attempt *seated = &contest->attempts[contest->seat];
+
 	if (contest->seat != 0 && contest->race.attempts[0].error != 0)
-		errors_set(contest->attempts[contest->seat].cookie,
-		           contest->race.attempts[0].error);
+		errors_set(&(struct errors_entry){.cookie = seated->cookie,
+		                                  .error = contest->race.attempts[0].error,
+		                                  .remembers = all_lost && !is_bound(contest),
+		                                  .port = contest->extra.port,
+		                                  .addr = seated->addr});
 }
 
 void contest_leave(struct contest *contest, uint64_t now_ns)
@@ -121,7 +132,7 @@ void contest_leave(struct contest *contest, uint64_t now_ns)
 		settle(contest, CONTEST_WON, now_ns);
 		return;
 	}
-	excuse_seat(contest);
+	excuse_seat(contest, false);
 	settle(contest, CONTEST_LEFT, now_ns);
 }
 
@@ -173,7 +184,7 @@ static void lose(struct contest *contest, int error, uint64_t now_ns)
 	 */
 	if (contest->seat != 0 && contest->unattended &&
 	    (contest->race.attempts[0].error != 0 || !may_place(contest))) {
-		excuse_seat(contest);
+		excuse_seat(contest, true);
 	} else if (contest->seat != 0 && seat_place(contest, 0) < 0) {
 		contest_leave(contest, now_ns);
 		return;
@@ -404,8 +415,7 @@ int contest_verdict(const struct contest *contest, unsigned i)
 {
 	const struct race_attempt *attempt = &contest->race.attempts[i];
 
-	/* What one source address met says nothing about the others. */
-	if (contest->own.bound.family != 0 || i >= contest->race.next || attempt->forfeited)
+	if (is_bound(contest) || i >= contest->race.next || attempt->forfeited)
 		return 0;
 	/* Still running: the deadline came first. */
 	return attempt->state == RACE_FAILED ? attempt->error : ETIMEDOUT;

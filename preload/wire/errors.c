@@ -7,10 +7,7 @@
 /* Programs read the error at once. Of one that never does, the entry makes room for a later one. */
 #define ERRORS_MAX 64
 
-static struct {
-	uint64_t cookie; /* 0: free */
-	int error;
-} errors[ERRORS_MAX];
+static struct errors_entry errors[ERRORS_MAX];
 static unsigned next;
 static atomic_bool any;
 
@@ -19,23 +16,23 @@ bool errors_exist(void)
 	return atomic_load_explicit(&any, memory_order_relaxed);
 }
 
-void errors_set(uint64_t cookie, int error)
+void errors_set(const struct errors_entry *entry)
 {
-	errors[next].cookie = cookie;
-	errors[next].error = error;
+	errors[next] = *entry;
 	next = (next + 1) % ERRORS_MAX;
 	atomic_store_explicit(&any, true, memory_order_relaxed);
 }
 
-int errors_take(uint64_t cookie)
+bool errors_take(uint64_t cookie, struct errors_entry *ret_entry)
 {
 	for (size_t i = 0; i < ERRORS_MAX; i++) {
 		if (errors[i].cookie != cookie)
 			continue;
+		*ret_entry = errors[i];
 		errors[i].cookie = 0;
-		return errors[i].error;
+		return true;
 	}
-	return 0;
+	return false;
 }
 
 void errors_clear(void)

@@ -9,14 +9,25 @@
 #ifndef WIRE_ERRORS_H
 #define WIRE_ERRORS_H
 
+#include "base/addr.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The program reads SO_ERROR of the socket with this cookie as `error`, an errno value, once. */
-void errors_set(uint64_t cookie, int error);
+/* What stands in for the program's own socket, and what is told of that one instead. */
+struct errors_entry {
+	uint64_t cookie; /* of the one that stands in; 0: no entry */
+	int error;       /* of the program's own, an errno value */
+	bool remembers;  /* all were lost: what it met holds for whoever tries the same */
+	uint16_t port;
+	struct addr addr; /* which it tried, at that port */
+};
 
-/* That error, which is forgotten; 0: none. */
-int errors_take(uint64_t cookie);
+/* The program reads SO_ERROR of that socket as `entry` says, once. */
+void errors_set(const struct errors_entry *entry);
+
+/* Whether there is an entry for the socket; it is forgotten then. */
+bool errors_take(uint64_t cookie, struct errors_entry *ret_entry);
 
 /* Whether there is any; one load, without the lock. */
 bool errors_exist(void);

@@ -143,18 +143,18 @@ bool readiness_hides_error(int fd)
 	return hides;
 }
 
-int readiness_other_error(int fd)
+bool readiness_has_other_error(int fd, struct errors_entry *ret_entry)
 {
 	struct quiet quiet;
 	uint64_t cookie;
-	int error = 0;
+	bool has;
 
 	if (!errors_exist() || !contests_are_ours() || own_cookie(fd, &cookie) < 0)
-		return 0;
+		return false;
 	contests_lock(&quiet);
-	error = errors_take(cookie);
+	has = errors_take(cookie, ret_entry);
 	contests_unlock(&quiet);
-	return error;
+	return has;
 }
 
 /* One of the numbers that an event may be about. */

@@ -8,6 +8,8 @@
 #ifndef WIRE_READINESS_H
 #define WIRE_READINESS_H
 
+#include "wire/errors.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -41,8 +43,10 @@ enum readiness readiness_judge(int fd);
  */
 bool readiness_hides_error(int fd);
 
-/* The error that it is to read instead of the one that the socket has; 0: none. */
-int readiness_other_error(int fd);
+/* Whether it is to read another error than the one that the socket has, and has just been asked
+ * for.
+ */
+bool readiness_has_other_error(int fd, struct errors_entry *ret_entry);
 
 /*
  * Takes what is to be hidden from the program, or what a set had reported before another socket

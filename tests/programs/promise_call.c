@@ -108,6 +108,49 @@ static void dead_list_is_waited_for_once(void)
 	CHECK(now_ms() - start > first / 2);
 }
 
+/* To the first address there is no way; the error of the other one is behind that of the first. */
+static void stand_in_is_waited_for_once(void)
+{
+	struct names names = resolve("noway");
+	long start = now_ms(), first;
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	struct pollfd watch = {.fd = fd, .events = POLLOUT};
+
+	CHECK(names.count == 2 && fd >= 0);
+	CHECK(connect_to(fd, names.at[0]) < 0 && errno == EINPROGRESS);
+	CHECK(poll(&watch, 1, 20000) == 1);
+	first = now_ms() - start;
+	CHECK(option_of(fd, SOL_SOCKET, SO_ERROR) == ENETUNREACH);
+	close(fd);
+	start = now_ms();
+	fd = open_for(names.at[1]);
+	CHECK(connect_to(fd, names.at[1]) < 0 && errno == ETIMEDOUT);
+	CHECK(now_ms() - start < first / 4);
+	close(fd);
+}
+
+/* As before, but the race was left before all were lost: nothing is known of the others. */
+static void left_race_is_no_verdict(void)
+{
+	struct names names = resolve("someway");
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0), copies[32];
+	struct pollfd watch = {.fd = fd, .events = POLLOUT};
+
+	CHECK(names.count == 3 && fd >= 0);
+	CHECK(connect_to(fd, names.at[0]) < 0 && errno == EINPROGRESS);
+	/* More than a race goes on with. */
+	for (int i = 0; i < 32; i++)
+		CHECK((copies[i] = dup(fd)) >= 0);
+	CHECK(poll(&watch, 1, 20000) == 1);
+	CHECK(option_of(fd, SOL_SOCKET, SO_ERROR) == ENETUNREACH);
+	for (int i = 0; i < 32; i++)
+		close(copies[i]);
+	close(fd);
+	fd = open_for(names.at[1]);
+	CHECK(connect_to(fd, names.at[1]) == 0 && peer_is(fd, "10.93.0.10"));
+	close(fd);
+}
+
 /* A destination that stands in no answer: whatever raced on this number before must not win here.
  */
 static void other_destination_is_another_matter(void)
@@ -421,6 +464,8 @@ static const struct promise promises[] = {
     CASE(healthy_uses_the_own_socket),
     CASE(last_error_is_the_requested_ones),
     CASE(dead_list_is_waited_for_once),
+    CASE(stand_in_is_waited_for_once),
+    CASE(left_race_is_no_verdict),
     CASE(same_socket_races_again),
     CASE(connected_socket_gets_its_own_error),
     CASE(other_destination_is_another_matter),
