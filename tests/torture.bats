@@ -290,6 +290,14 @@ torture() {
 	torture wait set_has_another_number
 }
 
+@test "close (just told of the winner) takes it out of the sets" {
+	torture wait set_forgets_what_is_closed
+}
+
+@test "close (another socket stands in) takes it out of the sets" {
+	torture wait set_forgets_what_stands_in
+}
+
 @test "close (epoll set, number reused by a set) leaves the new set alone" {
 	torture wait number_of_the_set_is_reused
 }

@@ -24,9 +24,11 @@ struct attempt {
 	int fd;     /* our private number; -1: none */
 	int error;  /* why there is no socket, as an errno value; 0: there is, or none was made yet
 	             */
-	uint64_t cookie;     /* of the socket, to know it again */
-	bool seated;         /* it is or was on the program's number: a poller may sleep on it */
-	unsigned watched_at; /* wire/watch; 0: not there */
+	uint64_t cookie;       /* of the socket, to know it again */
+	bool seated;           /* it is or was on the program's number: a poller may sleep on it */
+	unsigned watched_at;   /* wire/watch; 0: not there */
+	unsigned watched_from; /* likewise: the reactor's sleeps before it was there */
+	unsigned slept_on;     /* likewise: the sleep that goes on for it; 0: none */
 };
 
 /*

@@ -54,6 +54,9 @@ static void settle(struct contest *contest, enum contest_outcome outcome, uint64
 	seat_restore_send_timeout(contest);
 	contest_reveal(contest);
 	contest_close_sockets(contest);
+	/* What stood in is the program's alone now; where it runs still, the reactor sleeps on. */
+	if (contest->seat != 0 && contest->race.attempts[contest->seat].state != RACE_RUNNING)
+		watch_release(&contest->attempts[contest->seat]);
 	contest->outcome = outcome;
 	contest->settled_ns = now_ns;
 	/* Before a thread that finds its number free of us walks on to the next address. */

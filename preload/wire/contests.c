@@ -9,6 +9,7 @@
 #include "wire/reactor.h"
 #include "wire/report.h"
 #include "wire/seat.h"
+#include "wire/watch.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -37,15 +38,19 @@ void contests_lock(struct quiet *ret_quiet)
 	pthread_mutex_lock(&lock);
 }
 
-void contests_unlock(const struct quiet *quiet)
-{
-	pthread_mutex_unlock(&lock);
-	quiet_end(quiet);
-}
-
 void contests_let_others(void)
 {
+	unsigned release = watch_take_release();
+
 	pthread_mutex_unlock(&lock);
+	if (release != 0)
+		watch_await_release(release);
+}
+
+void contests_unlock(const struct quiet *quiet)
+{
+	contests_let_others();
+	quiet_end(quiet);
 }
 
 void contests_lock_again(void)

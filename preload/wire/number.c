@@ -84,6 +84,10 @@ static void drop(struct contest_number *number)
 {
 	struct contest *contest = number->contest;
 
+	/* It is closed, but the reactor may sleep on it, and the sets would have it meanwhile. */
+	if (contest->number_count == 1 && contest->seat != 0 &&
+	    own_is(number->fd, contest->attempts[contest->seat].cookie))
+		(void)interests_detach(number->fd);
 	interests_forget(number->fd);
 	if (contest->number_count == 1) {
 		contest_leave(contest, clock_now_ns());

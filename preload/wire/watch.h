@@ -6,7 +6,7 @@
  * The own socket is not among them: the program waits for that itself. So a race that is healthy
  * has nothing here.
  *
- * Called with the contests' lock held, watch_wait() excepted.
+ * Called with the contests' lock held, watch_wait() and watch_await_release() excepted.
  * Safe in: threads, signal handlers, fork, cancellation (disabled by the caller).
  */
 #ifndef WIRE_WATCH_H
@@ -27,6 +27,20 @@ void watch_add(struct attempt *attempt, uint64_t id);
 
 /* Before its number is closed. Does nothing when it is not watched. */
 void watch_remove(struct attempt *attempt);
+
+/*
+ * A file that a thread sleeps on is open until that returns, whoever closes it: the sets of the
+ * program would go on to have it. So the thread that gives up the lock after this call waits, when
+ * it has, until the reactor has let go of the socket of `attempt`, which was removed and is ready:
+ * that has woken it.
+ */
+void watch_release(const struct attempt *attempt);
+
+/* The sleep that is to be waited for since watch_release(), once; 0: none. */
+unsigned watch_take_release(void);
+
+/* Waits until that sleep is over. Without the lock. */
+void watch_await_release(unsigned sleep);
 
 /* Copies what is to be waited for. Returns how many there are. For the reactor alone. */
 unsigned watch_copy(void);

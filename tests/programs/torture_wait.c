@@ -1086,6 +1086,78 @@ static void set_has_another_number(void)
 	CHECK(close(fd) == 0 && close(other) == 0);
 }
 
+/*
+ * From now on this thread goes first, on the one processor that it and those of libhe may use: what
+ * wakes both finds a thread of libhe still asleep in its call. Needs a privilege, and is ordinary
+ * without.
+ */
+static void go_first(void)
+{
+	static const struct sched_param lowest = {.sched_priority = 1};
+
+	(void)sched_setscheduler(0, SCHED_FIFO, &lowest);
+}
+
+static void use_one_processor(void)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	CHECK(sched_setaffinity(0, sizeof(one), &one) == 0);
+}
+
+static bool is_empty(int set)
+{
+	char path[64], line[256];
+	bool empty = true;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", set);
+	file = fopen(path, "re");
+	CHECK(file != NULL);
+	while (fgets(line, sizeof(line), file) != NULL)
+		empty = empty && strncmp(line, "tfd:", 4) != 0;
+	CHECK(fclose(file) == 0);
+	return empty;
+}
+
+/* A file that nobody has open is in no set, whoever waited for it a moment ago. */
+static void set_forgets_what_is_closed(void)
+{
+	int set = open_set(), fd;
+
+	use_one_processor();
+	fd = begin();
+	go_first();
+	add(set, fd, EPOLLOUT, DATA);
+	/* An attempt that begins now is waited for by libhe as well before it is over. */
+	sleep_ms(CAD_MS - R4_MS / 2);
+	expect(set, end_events(EPOLLOUT), DATA, on->not_after_ms);
+	CHECK(close(fd) == 0);
+	CHECK(is_empty(set));
+	CHECK(close(set) == 0);
+}
+
+/* The same as soon as another socket stands in, which may connect still. */
+static void set_forgets_what_stands_in(void)
+{
+	int set = open_set(), fd, n = 0;
+	struct epoll_event event;
+
+	use_one_processor();
+	fd = begin();
+	go_first();
+	add(set, fd, EPOLLOUT, DATA);
+	while (n == 0 && cookie_of(fd) == begun_cookie) {
+		CHECK(since_begun() < on->not_after_ms);
+		n = epoll_wait(set, &event, 1, 2);
+	}
+	CHECK(n >= 0 && close(fd) == 0);
+	CHECK(is_empty(set));
+	CHECK(close(set) == 0);
+}
+
 /* What is registered in a set that is gone is nobody's, whoever has its number now. */
 static void number_of_the_set_is_reused(void)
 {
@@ -1645,6 +1717,9 @@ static const struct torture cases[] = {
     CASE(nested_sets, RACED_OR_NOT),
     EACH(set_is_waited_for, RACED_OR_NOT),
     CASE(set_has_another_number, RACED_OR_NOT),
+    CASE(set_forgets_what_is_closed, RACED_OR_NOT),
+    CASE(set_forgets_what_stands_in, THREE | MIX | DEAD | ALL_REFUSED,
+         THREE | MIX | DEAD | ALL_REFUSED),
     CASE(number_of_the_set_is_reused, RACED),
     CASE(data_is_reused, RACED),
     CASE(modified_from_nothing, RACED_MIX),
