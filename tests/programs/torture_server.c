@@ -9,6 +9,7 @@
 #include <err.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,8 @@ int main(int argc, char **argv)
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
+	/* Whom it would greet may be gone. */
+	signal(SIGPIPE, SIG_IGN);
 	listener = listen_on((uint16_t)strtoul(argv[1], NULL, 10));
 	set = epoll_create1(EPOLL_CLOEXEC);
 	event.data.fd = listener;

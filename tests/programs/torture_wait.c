@@ -408,10 +408,15 @@ static void jumped_out(void)
 	CHECK(close(fd) == 0);
 }
 
+static int left_set;
+
+/* ThreadSanitizer sees no lock that a thread takes after it was cancelled in a call. */
 static void close_left_set(void *nothing)
 {
 	(void)nothing;
-	close_wait_set();
+	left_set = SANITIZED_THREADS ? wait_set : -1;
+	if (!SANITIZED_THREADS)
+		close_wait_set();
 }
 
 static void *wait_until_cancelled(void *nothing)
@@ -436,6 +441,8 @@ static void cancelled(void)
 	sleep_ms(on->midway_ms);
 	CHECK(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0);
 	CHECK(result == PTHREAD_CANCELED);
+	wait_set = left_set;
+	close_wait_set();
 	check_left_watch(fd);
 	await_end(fd);
 	CHECK(close(fd) == 0);
