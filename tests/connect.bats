@@ -28,6 +28,10 @@ load loop
 	promise promise_call left_race_is_no_verdict fails
 }
 
+@test "getsockopt SO_ERROR (the winner waits for this thread) leaves all other races alone" {
+	promise promise_call question_ends_the_race fails
+}
+
 @test "connect (same socket again after a lost race) races again" {
 	promise promise_call same_socket_races_again fails
 }

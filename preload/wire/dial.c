@@ -4,6 +4,7 @@
 #include "base/libc.h"
 #include "wire/contests.h"
 #include "wire/launch.h"
+#include "wire/needs.h"
 #include "wire/report.h"
 #include "wire/seat.h"
 #include "wire/unseen.h"
@@ -321,6 +322,7 @@ int dial_join(int fd, const struct sockaddr *sa, socklen_t len)
 	contests_lock(&visit.quiet);
 	known = is_registered_as_known(fd, blocks, &visit.quiet);
 	now_ns = clock_now_ns();
+	needs_meet(now_ns);
 	contest = contests_find(fd);
 	if (contest != NULL && (!known || (blocks && !is_about(contest, sa, len)))) {
 		/* Or another destination: what we know of the number is over. */

@@ -5,7 +5,6 @@
 #include "wire/contests.h"
 #include "wire/dial.h"
 #include "wire/interests.h"
-#include "wire/needs.h"
 #include "wire/report.h"
 #include "wire/unseen.h"
 
@@ -142,7 +141,6 @@ int launch_again(struct contest *contest, const struct quiet *quiet, uint64_t no
 {
 	bool goes_on;
 
-	needs_meet(now_ns);
 	contest_know(contest, WAITERS_POLL, now_ns);
 	/* The kernel would tell of the socket that happens to be there, which may fail just now. */
 	goes_on = contest->state == CONTEST_OPEN;

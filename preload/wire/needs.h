@@ -19,7 +19,10 @@ void needs_hasten(struct contest *contest, uint64_t at_ns);
 /* When the first of them is to be seen to; CLOCK_NEVER: none. One load; without the lock. */
 uint64_t needs_next_ns(void);
 
-/* Makes the sockets that are to be made by now; for a thread of the program. */
+/*
+ * Makes the sockets that are to be made by now; for a thread of the program. A contest may be over
+ * then, and its place given back: who wants one asks for it afterwards.
+ */
 void needs_meet(uint64_t now_ns);
 
 /* In a forked child. */

@@ -125,10 +125,13 @@ bool readiness_hides_error(int fd)
 	struct contest *contest;
 	bool hides = false;
 
-	contest = contests_lock_on(fd, &quiet);
-	if (contest == NULL)
-		return false;
+	contests_lock(&quiet);
 	needs_meet(clock_now_ns());
+	contest = contests_find(fd);
+	if (contest == NULL) {
+		contests_unlock(&quiet);
+		return false;
+	}
 	/*
 	 * Who asks again and again is told when there is something to tell. Who asks for the first
 	 * time when the socket has failed was told so by a wait that we did not see.

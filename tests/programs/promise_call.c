@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 
@@ -149,6 +150,60 @@ static void left_race_is_no_verdict(void)
 	fd = open_for(names.at[1]);
 	CHECK(connect_to(fd, names.at[1]) == 0 && peer_is(fd, "10.93.0.10"));
 	close(fd);
+}
+
+static void *sleep_in_set(void *number)
+{
+	struct epoll_event event;
+
+	CHECK(epoll_wait(*(int *)number, &event, 1, -1) == 1);
+	return NULL;
+}
+
+static int begin_without_blocking(const struct addrinfo *ai)
+{
+	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	CHECK(fd >= 0 && connect_to(fd, ai) < 0 && errno == EINPROGRESS);
+	return fd;
+}
+
+/*
+ * The winner waits for a thread of the program to come by, which does so with a question about the
+ * very number. What comes afterwards shows whether all is in order.
+ */
+static void question_ends_the_race(void)
+{
+	struct names names = resolve("black");
+	int set = epoll_create1(0), ends[2], fds[3];
+	struct epoll_event event = {.events = EPOLLIN};
+	pthread_t thread;
+
+	CHECK(set >= 0 && pipe(ends) == 0 && epoll_ctl(set, EPOLL_CTL_ADD, ends[0], &event) == 0);
+	CHECK(pthread_create(&thread, NULL, sleep_in_set, &set) == 0);
+	/* So a race has all of its sockets from the beginning. */
+	usleep(50000);
+	for (int round = 0; round < 4; round++) {
+		int fd = begin_without_blocking(names.at[0]);
+		struct pollfd watch = {.fd = fd, .events = POLLOUT};
+
+		CHECK(poll(&watch, 1, 1) == 0);
+		usleep(400000);
+		CHECK(option_of(fd, SOL_SOCKET, SO_ERROR) == 0);
+		CHECK(poll(&watch, 1, 2000) == 1 && watch.revents == POLLOUT);
+		CHECK(peer_is(fd, "10.93.0.10"));
+		CHECK(close(fd) == 0);
+		for (int i = 0; i < 3; i++)
+			fds[i] = begin_without_blocking(names.at[0]);
+		for (int i = 0; i < 3; i++) {
+			watch.fd = fds[i];
+			CHECK(poll(&watch, 1, 2000) == 1 && watch.revents == POLLOUT);
+			CHECK(peer_is(fds[i], "10.93.0.10"));
+		}
+		for (int i = 0; i < 3; i++)
+			CHECK(close(fds[i]) == 0);
+	}
+	CHECK(write(ends[1], "x", 1) == 1 && pthread_join(thread, NULL) == 0);
 }
 
 /* A destination that stands in no answer: whatever raced on this number before must not win here.
@@ -466,6 +521,7 @@ static const struct promise promises[] = {
     CASE(dead_list_is_waited_for_once),
     CASE(stand_in_is_waited_for_once),
     CASE(left_race_is_no_verdict),
+    CASE(question_ends_the_race),
     CASE(same_socket_races_again),
     CASE(connected_socket_gets_its_own_error),
     CASE(other_destination_is_another_matter),
