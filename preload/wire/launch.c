@@ -34,8 +34,11 @@ static int replace_at_once(struct contest *contest, int error)
 	/* Nor is the pace kept, where others failed while it was looked for who waits. */
 	now_ns = clock_add_ns(now_ns, RACE_PACE_NS);
 	while (contest->state == CONTEST_OPEN && contest->race.running == 0) {
+		uint64_t start_ns = race_next_start_ns(&contest->race);
+
 		if (contest->race.next == contest->race.ready)
 			contest_prepare_next(contest);
+		now_ns = start_ns > now_ns ? start_ns : now_ns;
 		contest_advance(contest, now_ns);
 	}
 	if (contest->state == CONTEST_OPEN && contest->seat == 0)
