@@ -73,13 +73,14 @@ static bool is_between(const struct contest *contest)
 
 uint64_t readiness_wait(int fd)
 {
-	uint64_t now_ns = clock_now_ns(), until_ns = 0;
+	uint64_t now_ns, until_ns = 0;
 	struct contest *contest;
 	struct quiet quiet;
 
 	contest = contests_lock_on(fd, &quiet);
 	if (contest == NULL)
 		return 0;
+	now_ns = clock_now_ns();
 	/* What was held back for not knowing it is done now. */
 	if ((contest->known & WAITERS_POLL) == 0 || !contest->unattended) {
 		learn(contest, WAITERS_POLL);
@@ -342,8 +343,10 @@ uint64_t readiness_tend(void)
 	now_ns = clock_now_ns();
 	if (overslept_ns <= now_ns || feeding_ns <= now_ns) {
 		contests_lock(&quiet);
+		/* It may have taken long to get it, and others have looked meanwhile. */
+		now_ns = clock_now_ns();
 		needs_meet(now_ns);
-		if (overslept_ns <= now_ns)
+		if (agenda_overslept() <= now_ns)
 			agenda_run(now_ns, contest_tend);
 		contests_unlock(&quiet);
 		overslept_ns = agenda_overslept();
