@@ -870,6 +870,10 @@ torture() {
 	torture unseen range_closed_unseen_then_reused
 }
 
+@test "epoll_wait (taken out by a raw call, AF_UNSPEC, connected again, put in by a raw call) tells of the end" {
+	torture unseen begun_again_unseen
+}
+
 @test "clone (raw, both go on) gives the parent the winner" {
 	torture unseen forked_unseen
 }

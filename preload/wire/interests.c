@@ -56,12 +56,27 @@ static bool is_same_set(int a, int b)
 	return a == b || syscall(SYS_kcmp, self, self, KCMP_FILE, a, b) == 0;
 }
 
-bool interests_set_has(int set, int fd)
+/* kcmp(2): 0 where the set has what is on the number; another number where it has not; -1, errno.
+ */
+static long compare_with_set(int set, int fd)
 {
 	struct kcmp_epoll_slot slot = {.efd = (uint32_t)set, .tfd = (uint32_t)fd};
 	pid_t self = getpid();
 
-	return syscall(SYS_kcmp, self, self, KCMP_EPOLL_TFD, fd, &slot) == 0;
+	return syscall(SYS_kcmp, self, self, KCMP_EPOLL_TFD, fd, &slot);
+}
+
+bool interests_set_has(int set, int fd)
+{
+	return compare_with_set(set, fd) == 0;
+}
+
+/* Where kcmp(2) is not allowed, nobody knows better. */
+static bool is_taken_out(const struct interest *interest)
+{
+	long r = compare_with_set(interest->set, interest->fd);
+
+	return r > 0 || (r < 0 && (errno == ENOENT || errno == EBADF || errno == EINVAL));
 }
 
 static uint32_t first_of(const _Atomic uint32_t *bucket)
@@ -195,6 +210,18 @@ bool interests_have(int fd, uint64_t cookie)
 			drop(interest);
 	}
 	return have;
+}
+
+bool interests_confirm(int fd, uint64_t cookie)
+{
+	struct interest *interest = first_of_fd(fd), *next;
+
+	for (; interest != NULL; interest = next) {
+		next = of_fd(fd, interest->next_of_fd);
+		if (is_taken_out(interest))
+			drop(interest);
+	}
+	return interests_have(fd, cookie);
 }
 
 static void add(int set, int fd, uint64_t own, uint64_t cookie, const struct epoll_event *event)

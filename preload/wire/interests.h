@@ -52,6 +52,9 @@ void interests_change(bool begins);
 /* Whether one of this number is known; those of other sockets that had it are forgotten. */
 bool interests_have(int fd, uint64_t cookie);
 
+/* The same, when those are forgotten, too, that the program has taken out of their sets unseen. */
+bool interests_confirm(int fd, uint64_t cookie);
+
 /*
  * epoll_ctl() by the program has succeeded: remembers it. `own` is the cookie of the program's own
  * socket, `cookie` of the one on `fd` now, which stands in for that in a race. An addition of what

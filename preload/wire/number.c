@@ -104,12 +104,8 @@ static void lose_set(int set)
 	while (interests_may_be_in(set) && (fd = interests_lose_set(set)) >= 0) {
 		struct contest *contest = contests_find(fd);
 
-		if (contest != NULL &&
-		    !interests_have(fd, contest->attempts[contest->seat].cookie) &&
-		    (contest->known & WAITERS_RECORD) != 0) {
-			contest->known &= ~(unsigned)WAITERS_RECORD;
-			contests_recount(contest);
-		}
+		if (contest != NULL)
+			seat_check_record(contest);
 	}
 }
 

@@ -76,7 +76,7 @@ int contest_begin(struct contest *contest, const struct contest_request *request
 	contest->unattended = !attended;
 	contests_opened(contest);
 	contests_add_number(contest, request->own.fd);
-	if (interests_have(request->own.fd, request->own.cookie))
+	if (interests_confirm(request->own.fd, request->own.cookie))
 		contest->known = WAITERS_RECORD;
 	r = request->has_copy(&request->own) ? -EBUSY : 0;
 	if (r == 0)

@@ -3,6 +3,7 @@
 #include "base/libc.h"
 #include "wire/contests.h"
 #include "wire/graft.h"
+#include "wire/interests.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -36,6 +37,19 @@ static void learn_error(struct contest *contest, unsigned i)
 		(void)attempt_look(&contest->attempts[i], &attempt->error);
 }
 
+void seat_check_record(struct contest *contest)
+{
+	uint64_t cookie = contest->attempts[contest->seat].cookie;
+
+	for (unsigned i = 0; i < contest->number_count; i++)
+		if (interests_have(contest->numbers[i].fd, cookie))
+			return;
+	if ((contest->known & WAITERS_RECORD) != 0) {
+		contest->known &= ~(unsigned)WAITERS_RECORD;
+		contests_recount(contest);
+	}
+}
+
 int seat_place(struct contest *contest, unsigned next)
 {
 	struct attempt *seated = &contest->attempts[contest->seat];
@@ -66,6 +80,7 @@ int seat_place(struct contest *contest, unsigned next)
 	contest->seat = next;
 	contest->attempts[next].seated = true;
 	contest->hidden = false;
+	seat_check_record(contest);
 	return 0;
 }
 

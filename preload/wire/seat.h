@@ -25,6 +25,9 @@ bool seat_keep_numbers(struct contest *contest);
  */
 int seat_place(struct contest *contest, unsigned next);
 
+/* What sets were known to have of the numbers may be gone: then it is not known who waits. */
+void seat_check_record(struct contest *contest);
+
 /*
  * Puts the program's own socket back, which failed when another one took its place; whoever waits
  * for that one in poll() is told that it has hung up. Where that can not be, nothing changes.

@@ -207,6 +207,7 @@ lab_files() {
 		lab_name alldead.test "$LAB_DEAD6" "$LAB_DEAD6B" "$LAB_DEAD4" "$LAB_DEAD4B"
 		lab_name allrefused.test "$LAB_RST6" "$LAB_RST4"
 		lab_name twoerrors.test "$LAB_RST6" "$LAB_ICMP4"
+		lab_name ownrefused.test "$LAB_CLIENT6" "$LAB_RST4"
 		lab_name black4.test "$LAB_DEAD4" "$LAB_GOOD6"
 		lab_name only4.test "$LAB_GOOD4"
 		lab_name only6.test "$LAB_GOOD6"

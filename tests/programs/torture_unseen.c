@@ -712,6 +712,43 @@ static void range_closed_unseen_then_reused(void)
 	CHECK(close(fd) == 0);
 }
 
+static int begin_refused(int fd, const struct names *names)
+{
+	begun_cookie = cookie_of(fd);
+	begun_ms = now_ms();
+	return connect_to(fd, names->at[0]);
+}
+
+/*
+ * What a set was seen to have of the number was taken out, unseen, and comes back when another
+ * socket stands in for the one that it was about, which is refused at once.
+ */
+static void begun_again_unseen(void)
+{
+	struct names names = resolve("ownrefused.test");
+	int set = open_set(), other = open_set(), fd = open_nonblocking(AF_INET6);
+	struct sockaddr none = {.sa_family = AF_UNSPEC};
+	struct epoll_event event;
+
+	CHECK(begin_refused(fd, &names) < 0 && errno == EINPROGRESS);
+	raw_add(set, fd, EPOLLOUT, DATA);
+	expect_end(set);
+	CHECK(raw_control(set, EPOLL_CTL_DEL, fd, 0, 0) == 0);
+	CHECK(connect(fd, &none, sizeof(none)) == 0);
+	(void)option_of(fd, SOL_SOCKET, SO_ERROR);
+
+	CHECK(begin_refused(fd, &names) < 0 && errno == EINPROGRESS);
+	while (cookie_of(fd) == begun_cookie && since_begun() < R4_MS)
+		CHECK(epoll_wait(other, &event, 1, 1) == 0);
+	raw_add(set, fd, EPOLLOUT, DATA);
+	/* Long enough for libhe to see by itself that all are refused. */
+	sleep_ms(CAD_MS + R4_MS);
+	expect_end(set);
+	CHECK(option_of(fd, SOL_SOCKET, SO_ERROR) == ECONNREFUSED && peer_is(fd, ""));
+	CHECK(close(fd) == 0 && close(set) == 0 && close(other) == 0);
+	freeaddrinfo(names.list);
+}
+
 /* No handler of fork() is told of this child. */
 static void forked_unseen(void)
 {
@@ -919,6 +956,7 @@ static const struct torture cases[] = {
     CASE(duplicated_unseen_then_closed, SAME),
     CASE(range_closed_unseen, SAME_MIDWAY),
     CASE(range_closed_unseen_then_reused, SAME),
+    CASE(begun_again_unseen, ALL_REFUSED, ALL_REFUSED),
     CASE(forked_unseen, RACED_MIDWAY),
     CASE(taken_by_another_process, RACED_MIDWAY),
     CASE(ring_registers_before, RACED_MIX),
