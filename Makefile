@@ -221,7 +221,7 @@ asan: ## run the tests on a build with AddressSanitizer and UndefinedBehaviorSan
 tsan: ## run the tests on a build with ThreadSanitizer
 	$(MAKE) B=build/tsan SAN=thread tests
 	HE_BUILD=build/tsan HE_SANITIZER=tsan \
-	    TSAN_OPTIONS=halt_on_error=1:report_signal_unsafe=0:die_after_fork=0:report_thread_leaks=0 $(RUN)
+	    TSAN_OPTIONS=halt_on_error=1:report_signal_unsafe=0:die_after_fork=0:report_thread_leaks=0:suppressions=$(CURDIR)/tests/tsan.supp $(RUN)
 
 # Written anew for each installation, as PREFIX may be another one.
 $(B)/libheconnect.pc: preload/api/libheconnect.pc.in include/he.h always
