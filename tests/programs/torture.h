@@ -229,14 +229,20 @@ static inline int open_nonblocking(int family)
 	return fd;
 }
 
-/* Starts the connect() of a non-blocking socket to the first address of the condition's name. */
+/* Starts the connect() of a non-blocking socket to the first of the addresses. */
+static inline void begin_at(int fd, const struct names *names)
+{
+	begun_cookie = cookie_of(fd);
+	begun_ms = now_ms();
+	CHECK(connect_to(fd, names->at[0]) < 0 && errno == EINPROGRESS);
+}
+
+/* To the first address of the condition's name. */
 static inline void begin_on(int fd)
 {
 	struct names names = resolve(on->host);
 
-	begun_cookie = cookie_of(fd);
-	begun_ms = now_ms();
-	CHECK(connect_to(fd, names.at[0]) < 0 && errno == EINPROGRESS);
+	begin_at(fd, &names);
 	freeaddrinfo(names.list);
 }
 

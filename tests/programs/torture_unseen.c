@@ -712,13 +712,6 @@ static void range_closed_unseen_then_reused(void)
 	CHECK(close(fd) == 0);
 }
 
-static int begin_refused(int fd, const struct names *names)
-{
-	begun_cookie = cookie_of(fd);
-	begun_ms = now_ms();
-	return connect_to(fd, names->at[0]);
-}
-
 /*
  * What a set was seen to have of the number was taken out, unseen, and comes back when another
  * socket stands in for the one that it was about, which is refused at once.
@@ -730,14 +723,14 @@ static void begun_again_unseen(void)
 	struct sockaddr none = {.sa_family = AF_UNSPEC};
 	struct epoll_event event;
 
-	CHECK(begin_refused(fd, &names) < 0 && errno == EINPROGRESS);
+	begin_at(fd, &names);
 	raw_add(set, fd, EPOLLOUT, DATA);
 	expect_end(set);
 	CHECK(raw_control(set, EPOLL_CTL_DEL, fd, 0, 0) == 0);
 	CHECK(connect(fd, &none, sizeof(none)) == 0);
 	(void)option_of(fd, SOL_SOCKET, SO_ERROR);
 
-	CHECK(begin_refused(fd, &names) < 0 && errno == EINPROGRESS);
+	begin_at(fd, &names);
 	while (cookie_of(fd) == begun_cookie && since_begun() < R4_MS)
 		CHECK(epoll_wait(other, &event, 1, 1) == 0);
 	raw_add(set, fd, EPOLLOUT, DATA);
