@@ -290,6 +290,10 @@ torture() {
 	torture wait set_has_another_number
 }
 
+@test "epoll_ctl (DEL, and ADD when all is over) tells of the winner, or the error that was asked for" {
+	torture wait in_no_set_when_it_ends
+}
+
 @test "close (just told of the winner) takes it out of the sets" {
 	torture wait set_forgets_what_is_closed
 }

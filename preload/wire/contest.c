@@ -108,14 +108,23 @@ static bool is_bound(const struct contest *contest)
 	return contest->own.bound.family != 0;
 }
 
-/* What another attempt met, on the program's number, is to be read as what its own one met. */
-static void excuse_seat(const struct contest *contest, bool all_lost)
+/*
+ * What another attempt met, or will meet, on the program's number is to be read as what its own one
+ * met. Where the program has not read that, it is in the socket still, which nobody has then.
+ */
+static void excuse_seat(struct contest *contest, bool all_lost)
 {
 	const struct attempt *seated = &contest->attempts[contest->seat];
+	const struct race_attempt *own = &contest->race.attempts[0];
+	enum own_progress progress;
 
-	if (contest->seat != 0 && contest->race.attempts[0].error != 0)
+	if (contest->seat == 0 || !seat_keep_numbers(contest) ||
+	    own_progress(contest->numbers[0].fd, &progress) < 0 || progress == OWN_CONNECTED)
+		return;
+	seat_learn_error(contest, 0);
+	if (own->error != 0)
 		errors_set(&(struct errors_entry){.cookie = seated->cookie,
-		                                  .error = contest->race.attempts[0].error,
+		                                  .error = own->error,
 		                                  .remembers = all_lost && !is_bound(contest),
 		                                  .port = contest->extra.port,
 		                                  .addr = seated->addr});

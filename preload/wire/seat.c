@@ -28,13 +28,14 @@ bool seat_keep_numbers(struct contest *contest)
 	return contest->number_count > 0;
 }
 
-/* The program does not have that socket any more: what it met can be read. */
-static void learn_error(struct contest *contest, unsigned i)
+void seat_learn_error(struct contest *contest, unsigned i)
 {
 	struct race_attempt *attempt = &contest->race.attempts[i];
+	int error;
 
-	if (i != 0 && attempt->state == RACE_FAILED && attempt->error == 0)
-		(void)attempt_look(&contest->attempts[i], &attempt->error);
+	if (attempt->state == RACE_FAILED && attempt->error == 0 &&
+	    attempt_look(&contest->attempts[i], &error) == HANDSHAKE_FAILED)
+		attempt->error = error;
 }
 
 void seat_check_record(struct contest *contest)
@@ -76,7 +77,9 @@ int seat_place(struct contest *contest, unsigned next)
 	for (unsigned i = contest->number_count; i-- > 1;)
 		if (graft_place(contest->numbers[i].fd, seated, &contest->attempts[next]) < 0)
 			contests_drop_number(contest, i);
-	learn_error(contest, contest->seat);
+	/* The own one may come back, for the program to read. */
+	if (contest->seat != 0)
+		seat_learn_error(contest, contest->seat);
 	contest->seat = next;
 	contest->attempts[next].seated = true;
 	contest->hidden = false;

@@ -25,6 +25,9 @@ bool seat_keep_numbers(struct contest *contest);
  */
 int seat_place(struct contest *contest, unsigned next);
 
+/* What attempt `i` met, whose socket the program does not have any more, is read, if it was not. */
+void seat_learn_error(struct contest *contest, unsigned i);
+
 /* What sets were known to have of the numbers may be gone: then it is not known who waits. */
 void seat_check_record(struct contest *contest);
 

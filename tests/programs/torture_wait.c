@@ -1093,6 +1093,23 @@ static void set_has_another_number(void)
 	CHECK(close(fd) == 0 && close(other) == 0);
 }
 
+/* The next address takes the place, and is lost, too, while the set has other things to wait for.
+ */
+static void in_no_set_when_it_ends(void)
+{
+	int set = open_set(), fd = begin();
+	struct epoll_event event;
+
+	add(set, fd, EPOLLOUT, DATA);
+	CHECK(epoll_wait(set, &event, 1, 0) >= 0);
+	CHECK(epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL) == 0);
+	expect_nothing(set, on->not_before_ms + 2 * CAD_MS);
+	add(set, fd, EPOLLOUT, DATA);
+	expect_end(set);
+	check_end(fd);
+	CHECK(close(fd) == 0 && close(set) == 0);
+}
+
 /*
  * From now on this thread goes first, on the one processor that it and those of libhe may use: what
  * wakes both finds a thread of libhe still asleep in its call. Needs a privilege, and is ordinary
@@ -1722,6 +1739,7 @@ static const struct torture cases[] = {
     CASE(nested_sets, RACED_OR_NOT),
     EACH(set_is_waited_for, RACED_OR_NOT),
     CASE(set_has_another_number, RACED_OR_NOT),
+    CASE(in_no_set_when_it_ends, THREE | ENDS_NATIVELY, ENDS_NATIVELY),
     CASE(set_forgets_what_is_closed, RACED_OR_NOT),
     CASE(set_forgets_what_stands_in, THREE | MIX | DEAD | ALL_REFUSED,
          THREE | MIX | DEAD | ALL_REFUSED),
