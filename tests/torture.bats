@@ -858,6 +858,10 @@ torture() {
 	torture unseen replaced_unseen
 }
 
+@test "epoll_wait (raw dup3 over it while it waits) leaves the new file alone" {
+	torture unseen replaced_unseen_while_waited_for
+}
+
 @test "dup (raw, meanwhile) leaves the winner to the first number" {
 	torture unseen duplicated_unseen
 }

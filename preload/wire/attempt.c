@@ -31,6 +31,12 @@ int attempt_adopt(struct attempt *attempt, int fd)
 
 	if (high < 0)
 		return high;
+	/* Closed behind our back in this moment, and what has the number now is not ours to keep.
+	 */
+	if (!own_is(high, attempt->cookie)) {
+		(void)libc_close(high);
+		return -ESTALE;
+	}
 	attempt->fd = high;
 	return 0;
 }

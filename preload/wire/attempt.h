@@ -37,7 +37,9 @@ struct attempt {
  */
 void attempt_prepare(struct attempt *attempt, const struct own *own);
 
-/* Gives the attempt on the program's own socket, which is on `fd`, a private number. 0 or -errno.
+/*
+ * Gives the attempt on the program's own socket, which is on `fd`, a private number. Returns 0;
+ * -ESTALE when something else is on `fd`; or -errno.
  */
 int attempt_adopt(struct attempt *attempt, int fd);
 

@@ -31,15 +31,24 @@ int graft_place(int fd, const struct attempt *seated, const struct attempt *next
 
 	/* The registrations are those of the socket that goes. */
 	r = interests_detach(fd);
+	/* That may take a while with many sets. Between this look and dup3() nothing can stand. */
+	if (r == 0 && !own_is(fd, seated->cookie))
+		r = -ESTALE;
 	if (r == 0 && libc_dup3(next->fd, fd, flags) < 0)
 		r = -errno;
 	if (r == 0) {
 		r = interests_attach(fd, next->cookie);
+		if (r == 0)
+			return 0;
 		/* A set without memory for it has that of the old one, which it just gave back. */
-		if (r < 0)
+		if (own_is(fd, next->cookie))
 			(void)libc_dup3(seated->fd, fd, flags);
 	}
-	if (r < 0)
-		interests_restore(fd, seated->cookie);
+	/* Or something else has come to the number meanwhile, behind our back. */
+	if (!own_is(fd, seated->cookie)) {
+		interests_forget(fd);
+		return -ESTALE;
+	}
+	interests_restore(fd, seated->cookie);
 	return r;
 }

@@ -649,6 +649,31 @@ static void replaced_unseen(void)
 	CHECK(close(fd) == 0 && close(zero) == 0);
 }
 
+static void put_zero(void *number)
+{
+	int zero = open_zero();
+
+	CHECK(syscall(SYS_dup3, zero, *(int *)number, O_CLOEXEC) == *(int *)number);
+	CHECK(close(zero) == 0);
+}
+
+/* While another socket may just be about to take the place. */
+static void replaced_unseen_while_waited_for(void)
+{
+	int set = open_set(), fd = begin();
+	struct epoll_event event;
+	pthread_t thread;
+
+	add(set, fd, EPOLLOUT, DATA);
+	thread = later(on->midway_ms, put_zero, &fd);
+	/* Until the set has lost it, it may be told of the socket, as natively. */
+	while (since_begun() < on->not_before_ms + 250)
+		CHECK(epoll_wait(set, &event, 1, 50) >= 0);
+	CHECK(pthread_join(thread, NULL) == 0);
+	check_zero(fd);
+	CHECK(close(fd) == 0 && close(set) == 0);
+}
+
 /* A duplicate that nobody knows of is left with what it was made from. */
 static void duplicated_unseen(void)
 {
@@ -945,6 +970,7 @@ static const struct torture cases[] = {
     CASE(options_unseen, RACED_MIDWAY),
     CASE(blocking_unseen, RACED_MIDWAY),
     CASE(replaced_unseen, SAME_MIDWAY),
+    CASE(replaced_unseen_while_waited_for, SAME_MIDWAY),
     CASE(duplicated_unseen, RACED_MIDWAY),
     CASE(duplicated_unseen_then_closed, SAME),
     CASE(range_closed_unseen, SAME_MIDWAY),

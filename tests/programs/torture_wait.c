@@ -1739,7 +1739,7 @@ static const struct torture cases[] = {
     CASE(nested_sets, RACED_OR_NOT),
     EACH(set_is_waited_for, RACED_OR_NOT),
     CASE(set_has_another_number, RACED_OR_NOT),
-    CASE(in_no_set_when_it_ends, THREE | ENDS_NATIVELY, ENDS_NATIVELY),
+    CASE(in_no_set_when_it_ends, THREE | TWO_ERRORS | DEAD, HEALTHY | TWO_ERRORS | DEAD),
     CASE(set_forgets_what_is_closed, RACED_OR_NOT),
     CASE(set_forgets_what_stands_in, THREE | MIX | DEAD | ALL_REFUSED,
          THREE | MIX | DEAD | ALL_REFUSED),
