@@ -24,6 +24,10 @@ load loop
 	promise promise_call stand_in_is_waited_for_once fails
 }
 
+@test "connect (200 at once, no way to the first address, the other one dead) tells each the first error" {
+	promise promise_call stand_ins_are_told_apart fails
+}
+
 @test "connect (no way to the first address, race left, the next one dead) races" {
 	promise promise_call left_race_is_no_verdict fails
 }

@@ -137,6 +137,24 @@ static void stand_in_is_waited_for_once(void)
 	close(fd);
 }
 
+/* As many sockets are lost in the same moment, and each is read later. */
+static void stand_ins_are_told_apart(void)
+{
+	enum { MANY = 200 };
+	struct names names = resolve("noway");
+	struct pollfd watch[MANY];
+
+	for (int i = 0; i < MANY; i++)
+		watch[i] =
+		    (struct pollfd){.fd = begin_without_blocking(names.at[0]), .events = POLLOUT};
+	for (int i = 0; i < MANY; i++)
+		CHECK(poll(&watch[i], 1, 20000) == 1);
+	for (int i = 0; i < MANY; i++) {
+		CHECK(option_of(watch[i].fd, SOL_SOCKET, SO_ERROR) == ENETUNREACH);
+		close(watch[i].fd);
+	}
+}
+
 /* As before, but the race was left before all were lost: nothing is known of the others. */
 static void left_race_is_no_verdict(void)
 {
@@ -518,6 +536,7 @@ static const struct promise promises[] = {
     CASE(last_error_is_the_requested_ones),
     CASE(dead_list_is_waited_for_once),
     CASE(stand_in_is_waited_for_once),
+    CASE(stand_ins_are_told_apart),
     CASE(left_race_is_no_verdict),
     CASE(question_ends_the_race),
     CASE(same_socket_races_again),
