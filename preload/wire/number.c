@@ -84,16 +84,16 @@ static void drop(struct contest_number *number)
 {
 	struct contest *contest = number->contest;
 
-	/* It is closed, but the reactor may sleep on it, and the sets would have it meanwhile. */
-	if (contest->number_count == 1 && contest->seat != 0 &&
-	    own_is(number->fd, contest->attempts[contest->seat].cookie))
-		(void)interests_detach(number->fd);
-	interests_forget(number->fd);
-	if (contest->number_count == 1) {
-		contest_leave(contest, clock_now_ns());
+	if (contest->number_count > 1) {
+		interests_forget(number->fd);
+		contests_drop_number(contest, (unsigned)(number - contest->numbers));
 		return;
 	}
-	contests_drop_number(contest, (unsigned)(number - contest->numbers));
+	/* It is closed, but the reactor may sleep on it, and the sets would have it meanwhile. */
+	if (contest->seat != 0 && own_is(number->fd, contest->attempts[contest->seat].cookie))
+		(void)interests_detach(number->fd);
+	interests_forget(number->fd);
+	contest_leave(contest, clock_now_ns());
 }
 
 /* An epoll set is closed. If it has another number, its registrations are there still. */
