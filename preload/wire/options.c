@@ -69,7 +69,6 @@ static const struct name common[] = {
     {SOL_SOCKET, SO_REUSEADDR},
     {SOL_SOCKET, SO_REUSEPORT},
     {SOL_SOCKET, SO_KEEPALIVE},
-    {SOL_SOCKET, SO_LINGER},
     {SOL_SOCKET, SO_OOBINLINE},
     {SOL_SOCKET, SO_DONTROUTE},
     {SOL_SOCKET, SO_RCVTIMEO},
@@ -101,6 +100,8 @@ static const struct name common[] = {
     {IPPROTO_TCP, TCP_SAVE_SYN},
     {IPPROTO_TCP, TCP_INQ},
 };
+
+static const struct name linger = {SOL_SOCKET, SO_LINGER};
 
 /* The largest is a device or congestion control name. */
 union value {
@@ -241,6 +242,9 @@ int options_mirror(const struct own *own, int from, int from_domain, int to, int
 		r = mirror_all(common, LENGTH(common), from, to);
 	if (r == 0)
 		r = mirror_buffers(from, to, fresh);
+	/* Only on what stands in: the close of one that lost must not wait, as the lock is held. */
+	if (r == 0 && !fresh)
+		r = mirror(from, linger, to, linger);
 	if (r == 0 && fresh)
 		r = mirror_filter(from, to);
 	if (r == 0 && fresh && own->max_segment != 0)

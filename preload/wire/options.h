@@ -18,7 +18,7 @@
 /*
  * Sets on `to`, a socket of `to_domain`, what differs from `from`, a socket of `from_domain`.
  * `own` gives what the program's socket was like before it connected; `fresh` says that `to` has
- * not started to connect.
+ * not started to connect; else it is about to stand in for `from`.
  * Returns 0, or -errno of the first option that the kernel refuses: then `to` must not stand in
  * for `from`.
  */
