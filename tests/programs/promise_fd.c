@@ -68,8 +68,9 @@ static void options_are_kept(void)
 	int fd = open_for(names.at[0]);
 	int size = 65536, tos = 0x10, hops = 33;
 	int sent, received;
+	struct linger linger = {1, 11};
 	char algorithm[16];
-	socklen_t len = sizeof(algorithm);
+	socklen_t len = sizeof(algorithm), linger_len = sizeof(linger);
 
 	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++)
 		CHECK(setsockopt(fd, before[i].level, before[i].name, &before[i].value,
@@ -79,6 +80,7 @@ static void options_are_kept(void)
 	CHECK(setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos)) == 0);
 	CHECK(setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &hops, sizeof(hops)) == 0);
 	CHECK(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4) == 0);
+	CHECK(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0);
 	/* TCP_MAXSEG is read back as what the connection made of it: at most what was set. */
 	CHECK(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &(int){999}, sizeof(int)) == 0);
 	sent = option_of(fd, SOL_SOCKET, SO_SNDBUF);
@@ -93,6 +95,9 @@ static void options_are_kept(void)
 	      option_of(fd, IPPROTO_IP, IP_TTL) == hops);
 	CHECK(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, algorithm, &len) == 0);
 	CHECK(strcmp(algorithm, "reno") == 0);
+	linger = (struct linger){0, 0};
+	CHECK(getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &linger_len) == 0);
+	CHECK(linger.l_onoff == 1 && linger.l_linger == 11);
 	CHECK(option_of(fd, IPPROTO_TCP, TCP_MAXSEG) <= 999);
 }
 
