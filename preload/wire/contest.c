@@ -192,7 +192,7 @@ static void lose(struct contest *contest, int error, uint64_t now_ns)
 	/*
 	 * The program's own socket failed first and stands aside; its place is on the number. But
 	 * where its error was read, or the kernel found no way, it has none that a poller could
-	 * see.
+	 * see; and where it is not known who waits, it can not be put back.
 	 */
 	if (contest->seat != 0 && contest->unattended &&
 	    (contest->race.attempts[0].error != 0 || !may_place(contest))) {
