@@ -638,23 +638,23 @@ static void blocking_unseen(void)
 	CHECK(close(fd) == 0);
 }
 
-static void replaced_unseen(void)
-{
-	int zero = open_zero(), fd = begin_midway();
-
-	CHECK(syscall(SYS_dup3, zero, fd, O_CLOEXEC) == fd);
-	let_it_end();
-	check_zero(fd);
-	CHECK(fcntl(fd, F_GETFD) == FD_CLOEXEC);
-	CHECK(close(fd) == 0 && close(zero) == 0);
-}
-
 static void put_zero(void *number)
 {
 	int zero = open_zero();
 
 	CHECK(syscall(SYS_dup3, zero, *(int *)number, O_CLOEXEC) == *(int *)number);
 	CHECK(close(zero) == 0);
+}
+
+static void replaced_unseen(void)
+{
+	int fd = begin_midway();
+
+	put_zero(&fd);
+	let_it_end();
+	check_zero(fd);
+	CHECK(fcntl(fd, F_GETFD) == FD_CLOEXEC);
+	CHECK(close(fd) == 0);
 }
 
 /* While another socket may just be about to take the place. */
