@@ -12,7 +12,9 @@
 
 /*
  * The table lives as long as the process, so each test has addresses and names of its own, by
- * `space`, and none relies on what others left.
+ * `space`, and none relies on what others left. Only the filter is common to all: any address that
+ * was recorded may share a hash value with another, so forget_all() stands before each assertion
+ * that one is not in it.
  */
 static struct addr addr_of(unsigned space, unsigned number)
 {
@@ -81,6 +83,7 @@ static void test_answers_unknown_address_has_none(void)
 	struct addr addr = addr_of(1, 1);
 	struct answer answer;
 
+	forget_all();
 	test_assert(!answers_may_have(&addr));
 	test_assert(answers_recall(&addr, &answer) == 0);
 	test_assert(answer.count == 0);
@@ -180,6 +183,7 @@ static void test_answers_with_one_address_are_no_business_of_connect(void)
 {
 	struct addr addr = addr_of(8, 1);
 
+	forget_all();
 	record_range("single.example", AF_UNSPEC, 8, 1, 1);
 	test_assert(!answers_may_have(&addr));
 	recalls_nothing(8, 1);
@@ -197,6 +201,7 @@ static void test_answers_beyond_32_addresses_are_cut(void)
 	struct addr behind = addr_of(10, ANSWER_ADDRS_MAX);
 	struct answer answer;
 
+	forget_all();
 	record_range("long.example", AF_UNSPEC, 10, 0, 40);
 	recalls(10, 0, 0, ANSWER_ADDRS_MAX);
 	recalls(10, ANSWER_ADDRS_MAX - 1, 0, ANSWER_ADDRS_MAX);
