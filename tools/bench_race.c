@@ -2,12 +2,15 @@
  * What a race costs that goes on behind a non-blocking connect(): without a round trip there would
  * be none, so these run in the lab (tools/bench_race.bash).
  *
- *     bench connect COUNT NAME PORT   one after the other. Prints medians in us: connect(), and
- * from connect() to the event; then CPU us per connection bench alone COUNT NAME PORT     at once,
- * while each has its first attempt only. Prints, per connection: descriptors, bytes of this
- * process, bytes of the kernel (which is the whole machine's) bench pending COUNT NAME PORT   at
- * once, until all are connected; what fails goes on with the next address. Prints, per connection,
- * us and CPU us; then the number that never connected
+ * bench connect COUNT NAME PORT: one after the other. Prints medians in us: connect(), and from
+ * connect() to the event; then CPU us per connection.
+ *
+ * bench alone COUNT NAME PORT: at once, while each has its first attempt only. Prints, per
+ * connection: descriptors, bytes of this process, bytes of the kernel (which is the whole
+ * machine's).
+ *
+ * bench pending COUNT NAME PORT: at once, until all are connected; what fails goes on with the
+ * next address. Prints, per connection, us and CPU us; then the number that never connected.
  */
 #include "bench_race.h"
 
