@@ -1,10 +1,11 @@
 /*
  * soak: makes random races, each of which can be made again (soak.h).
  *
- *     soak SEED FIRST COUNT [WORKERS [LIKE]]
+ *     soak SEED FIRST COUNT [WORKERS [like NUMBER | alike SIZE]]
  *
  * Races FIRST to FIRST + COUNT - 1 of SEED, WORKERS at a time (default 256), in the network of
- * tests/soak/run; with LIKE, each as the race with that number. Stops at the first one that goes
+ * tests/soak/run; with like, each as the race with that number; with alike, as the first of the
+ * SIZE that stand together. Stops at the first one that goes
  * wrong: with exit status 1, the number, the plan and what had happened. Every CHECKPOINT races all
  * stop, and what is left is counted.
  */
@@ -40,7 +41,8 @@ _Thread_local volatile int signals_seen;
 static struct worker workers[WORKERS_MAX];
 static unsigned n_workers = 256;
 static uint64_t started_ns, first, last;
-static uint64_t like = UINT64_MAX;         /* none */
+static uint64_t like = UINT64_MAX; /* none */
+static uint64_t alike = 1;
 static _Atomic(uint64_t) next_race, limit; /* workers go up to the limit and wait */
 static _Atomic(int) lateness;
 static _Atomic(uint64_t) counts[COUNTS];
@@ -230,8 +232,7 @@ static void *work(void *pointer)
 			sleep_ms((int)worker->index * STAGGER_MS);
 			continue;
 		}
-		if (like != UINT64_MAX)
-			number = like;
+		number = like != UINT64_MAX ? like : number - number % alike;
 		/* Most of it is for a machine that is busy with other things. */
 		atomic_store(&worker->deadline_ns,
 		             now_ns() + (uint64_t)(30000 + 32 * attempt_delay_ms) * 1000000);
@@ -390,19 +391,20 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "--inherited") == 0)
 		return look_for_inherited();
-	if (argc < 4 || argc > 6) {
-		fprintf(stderr, "usage: soak SEED FIRST COUNT [WORKERS [LIKE]]\n");
+	if (argc < 4 || argc == 6 || argc > 7) {
+		fprintf(stderr,
+		        "usage: soak SEED FIRST COUNT [WORKERS [like NUMBER | alike SIZE]]\n");
 		return 2;
 	}
 	prepare();
 	seed = strtoull(argv[1], NULL, 0);
 	first = begin = strtoull(argv[2], NULL, 0);
 	last = first + strtoull(argv[3], NULL, 0);
-	if (argc == 6)
-		like = strtoull(argv[5], NULL, 0);
+	if (argc == 7)
+		*(strcmp(argv[5], "like") == 0 ? &like : &alike) = strtoull(argv[6], NULL, 0);
 	if (argc >= 5)
 		n_workers = (unsigned)strtoul(argv[4], NULL, 0);
-	if (n_workers == 0 || n_workers > WORKERS_MAX || first >= last)
+	if (n_workers == 0 || n_workers > WORKERS_MAX || first >= last || alike == 0)
 		return 2;
 	printf("soak: seed %" PRIu64 ", races %" PRIu64 " to %" PRIu64
 	       ", %u at a time, delay %d ms, %s libhe\n",
