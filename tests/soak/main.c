@@ -5,9 +5,8 @@
  *
  * Races FIRST to FIRST + COUNT - 1 of SEED, WORKERS at a time (default 256), in the network of
  * tests/soak/run; with like, each as the race with that number; with alike, as the first of the
- * SIZE that stand together. Stops at the first one that goes
- * wrong: with exit status 1, the number, the plan and what had happened. Every CHECKPOINT races all
- * stop, and what is left is counted.
+ * SIZE that stand together. Stops at the first one that goes wrong: with exit status 1, the number,
+ * the plan and what had happened. Every CHECKPOINT races all stop, and what is left is counted.
  */
 #include "soak.h"
 
@@ -385,13 +384,26 @@ static int look_for_inherited(void)
 	return 0;
 }
 
+/* False when there is no such word. */
+static bool choose_kinds(const char *word, uint64_t number)
+{
+	if (strcmp(word, "like") == 0)
+		like = number;
+	else if (strcmp(word, "alike") == 0)
+		alike = number;
+	else
+		return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t begin;
 
 	if (argc == 2 && strcmp(argv[1], "--inherited") == 0)
 		return look_for_inherited();
-	if (argc < 4 || argc == 6 || argc > 7) {
+	if (argc < 4 || argc == 6 || argc > 7 ||
+	    (argc == 7 && !choose_kinds(argv[5], strtoull(argv[6], NULL, 0)))) {
 		fprintf(stderr,
 		        "usage: soak SEED FIRST COUNT [WORKERS [like NUMBER | alike SIZE]]\n");
 		return 2;
@@ -400,8 +412,6 @@ int main(int argc, char **argv)
 	seed = strtoull(argv[1], NULL, 0);
 	first = begin = strtoull(argv[2], NULL, 0);
 	last = first + strtoull(argv[3], NULL, 0);
-	if (argc == 7)
-		*(strcmp(argv[5], "like") == 0 ? &like : &alike) = strtoull(argv[6], NULL, 0);
 	if (argc >= 5)
 		n_workers = (unsigned)strtoul(argv[4], NULL, 0);
 	if (n_workers == 0 || n_workers > WORKERS_MAX || first >= last || alike == 0)
